@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 
 import ua_parser
-from fastapi import Depends, FastAPI, Response
+from fastapi import FastAPI, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -52,8 +52,7 @@ from forum.core.metrics import Metrics
 from forum.core.rate_limits import RateLimits
 from forum.core.settings import Settings
 from forum.core.wake_ups import CommitBell
-from forum.http import middleware, page_cache, problems, quota_middleware, refused_words
-from forum.http.query_parameters import only_known_parameters
+from forum.http import compression, middleware, page_cache, problems, quota_middleware, refused_words
 from forum.http.services import Services
 from forum.notifications.live_events.hub import LiveEvents
 from forum.passwords.breached_passwords import breached_passwords_of
@@ -302,7 +301,6 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
         telemetry={"tracing": False, "metrics": False, "logs": False},
         redirect_slashes=False,
         generate_unique_id_function=_operation_id,
-        dependencies=[Depends(only_known_parameters)],
     )
     services = Services(
         settings,
@@ -374,10 +372,12 @@ def _throttled(error: Throttled, scope: Scope) -> Response:
 def _add_middleware(app: FastAPI, services: Services) -> None:
     """Add the layers that every request passes, the innermost first."""
     settings = services.settings
+    app.add_middleware(compression.Compression)
     if settings.page_cache:
         app.add_middleware(
             page_cache.PageCache, reader=services.database.reader, most_bytes=settings.page_cache * MEGABYTE
         )
+    app.add_middleware(middleware.Head)
     app.add_middleware(middleware.UnexpectedErrors)
     app.add_middleware(
         quota_middleware.ApiLimit,

@@ -1,4 +1,4 @@
-"""One list: what each feature adds to jobs, schedule, clean-up, copies of personal data and erasure.
+"""One list: what each feature adds to jobs, schedule, clean-up, counts, copies of personal data and erasure.
 
 Moderation has a list of its own (`moderation/features.py`), which whoever composes the forum joins to this one. It has
 no HTTP, so that the worker loads none; `app.py` lists the routers.
@@ -15,22 +15,34 @@ from forum.administration.webhooks import jobs as webhook_jobs
 from forum.advising import claims, lateness, notes, sorting
 from forum.authentication import failed_sign_ins, handles, profiles, sessions
 from forum.authentication.second_factor import passkeys
-from forum.content import addressed_help, announcements, board_cards, drafts, feeds, ignored, read_marks
+from forum.content import (
+    addressed_help,
+    announcements,
+    board_cards,
+    drafts,
+    feeds,
+    ignored,
+    read_marks,
+    recount,
+)
 from forum.content.endorsements import actions as endorsements
 from forum.content.posts import quotes, tallies
 from forum.content.reactions import actions as reactions
 from forum.content.search import jobs as search_jobs
 from forum.content.search import spelling
-from forum.core import figures, idempotency, jobs, rate_limits
+from forum.core import figures, idempotency, jobs, nightly_backups, rate_limits
 from forum.core.figures import Figure
 from forum.core.jobs import Errand, Handler, Job, Payload
+from forum.core.kept_counts import KeptCount, WrongCount
 from forum.core.settings import Settings
 from forum.core.sweeps import Sweep
+from forum.importers.own_past import export_own_past
 from forum.mail import outbox
 from forum.mail.outbox import MailHooks, MailSender
 from forum.mail.tables import MailKind
 from forum.members import departure, skeletons
 from forum.notifications import advising as advising_told
+from forum.notifications import backups as backups_told
 from forum.notifications import letter_choices, letter_jobs, new_posts, thread_changes
 from forum.notifications import reactions as reactions_told
 from forum.notifications import webhooks as webhooks_told
@@ -68,6 +80,7 @@ class Feature:
     sweeps: tuple[Sweep, ...] = ()
     mail_hooks: Mapping[MailKind, MailHooks] = field(default_factory=dict)
     figures: tuple[Figure, ...] = ()  # what monitoring reads of it
+    counts: tuple[KeptCount, ...] = ()  # what it keeps, so that no read counts; in the order in which to mend them
 
 
 # In the order in which a member reads them in their copy; what has no part in it comes last.
@@ -79,7 +92,11 @@ FEATURES: tuple[Feature, ...] = (
         jobs=lambda _context: {quotes.RECORD_QUOTES: quotes.record_older_quotes},
         schedule={quotes.RECORD_QUOTES: "*/10 * * * *"},
     ),
-    Feature(name="content.threads", export=export_contents.export_threads),
+    Feature(
+        name="content.threads",
+        export=export_contents.export_threads,
+        counts=(recount.THREADS, recount.NAMES, recount.BOARDS, recount.REACTIONS),
+    ),
     Feature(name="content.opening_hours"),
     Feature(
         name="content.crisis_help",
@@ -135,6 +152,7 @@ FEATURES: tuple[Feature, ...] = (
         export=export_contents.export_passkeys,
         clean_up=passkeys.delete_expired,
     ),
+    Feature(name="importers.own_past", export=export_own_past),
     Feature(name="authentication.failed_sign_ins", clean_up=failed_sign_ins.delete_expired),
     Feature(name="authentication.registration"),
     Feature(name="authentication.email_addresses"),
@@ -199,6 +217,16 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="core.idempotency", clean_up=idempotency.delete_expired),
     Feature(name="core.rate_limits", clean_up=rate_limits.delete_expired),
     Feature(name="core.jobs", clean_up=jobs.delete_expired),
+    Feature(
+        name="core.nightly_backups",
+        jobs=lambda context: {nightly_backups.LOOK_FOR_BACKUP: nightly_backups.NightlyBackup(context.settings)},
+        schedule={nightly_backups.LOOK_FOR_BACKUP: "43 * * * *"},
+        figures=nightly_backups.FIGURES,
+    ),
+    Feature(
+        name="notifications.backups",
+        jobs=lambda _context: {nightly_backups.TELL_BACKUP_FAILED: backups_told.tell_administrators},
+    ),
     Feature(
         name="mail.outbox",
         clean_up=outbox.delete_expired,
@@ -280,6 +308,18 @@ def schedule_of(features: Sequence[Feature]) -> Mapping[Job, str]:
     for feature in features:
         found |= feature.schedule
     return found
+
+
+async def compare_counts(session: AsyncSession, features: Sequence[Feature], *, mend: bool) -> Sequence[WrongCount]:
+    """Return which counts that these features keep are not what counting gives; put them right where `mend` says so."""
+    different: list[WrongCount] = []
+    for feature in features:
+        for kept in feature.counts:
+            found = await kept.find_differences(session)
+            if found and mend:
+                await kept.mend(session)
+            different += found
+    return different
 
 
 def sweeps_of(features: Sequence[Feature]) -> Sequence[Sweep]:

@@ -151,6 +151,7 @@ class Act(StrEnum):
     WRITE_GLOSSARY = "write the glossary"
     WRITE_RESOURCES = "write down who helps elsewhere"
     ATTACH_RESOURCE = "say here who helps elsewhere"
+    DETACH_RESOURCE = "say here no longer who helps elsewhere"
     HOLD_ACCOUNT = "see or place legal holds"
 
 
@@ -405,6 +406,8 @@ PERMISSIONS: Mapping[Act, Sequence[Condition]] = {
     Act.WRITE_GLOSSARY: [is_in_good_standing, administers],
     Act.WRITE_RESOURCES: [is_in_good_standing, has_required_second_factor, advises],
     Act.ATTACH_RESOURCE: [is_in_good_standing, has_required_second_factor, advises, board_is_open],
+    # What is wrong goes, also where nobody writes any more.
+    Act.DETACH_RESOURCE: [is_in_good_standing, has_required_second_factor, advises],
     Act.HOLD_ACCOUNT: [is_in_good_standing, administers],
 }
 

@@ -68,7 +68,8 @@ async def _run(url: str, settings: Settings, with_parent: bool) -> None:
     bell = CommitBell(database.reader)
     database.on_commit = bell.ring
     try:
-        handlers = handlers_of(FEATURES, settings)
+        # A backup is made of this database, also where the forum started it itself.
+        handlers = handlers_of(FEATURES, settings.model_copy(update={"database_url": url}))
         async with sweeping(database.work, sweeps_of(FEATURES), stop):
             await jobs.work(database.autocommit, database.work, handlers, stop, calendar=schedule_of(FEATURES))
     finally:

@@ -307,6 +307,14 @@ async def list_told_that_nobody_decides(session: AsyncSession, case_id: UUID, no
     return (await session.execute(told.order_by(col(grant.member_id)))).scalars().all()
 
 
+async def find_outside_contact(work: Work, case_id: UUID) -> str | None:
+    """Return whom a reporter can turn to outside, if nobody decides a case and nobody is told who could change that."""
+    if await list_deciders(work.session, case_id, work.now):
+        return None
+    told = await list_told_that_nobody_decides(work.session, case_id, work.now)
+    return None if told else work.settings.outside_contact
+
+
 async def list_leads(session: AsyncSession, case_id: UUID, now: datetime) -> Sequence[UUID]:
     """Return the safeguarding leads who may read a case of danger; nobody for another case."""
     grant = aliased(RoleGrant, name="lead_grant")

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import exists, literal, select
+from sqlalchemy import exists, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
@@ -38,6 +38,7 @@ from moderation.reports import Report
 NO_DANGER = Refusal("no_acute_danger", "Nobody is in acute danger in this case: the address stays closed.")
 
 
+NOT_KEPT = "This was not kept by itself then. Write to us, and we look it up for you."
 GROUND = "To protect somebody's life (UK GDPR, article 6(1)(d))"
 
 
@@ -176,8 +177,9 @@ async def _is_said_by_another(session: AsyncSession, case: Case, moderator: View
 
 async def export_own(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
     """Return when the viewer's address was shown in an emergency, to whom, and why that was allowed."""
+    recipient = func.coalesce(func.nullif(col(AddressDisclosure.recipient), ""), NOT_KEPT).label("recipient")
     shown = (
-        query(col(AddressDisclosure.disclosed_at), col(AddressDisclosure.recipient), literal(GROUND).label("ground"))
+        query(col(AddressDisclosure.disclosed_at), recipient, literal(GROUND).label("ground"))
         .where(col(AddressDisclosure.member_id) == viewer.id, col(AddressDisclosure.exemption).is_(None))
         .order_by(col(AddressDisclosure.disclosed_at))
     )

@@ -7,7 +7,21 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Identity, and_, case, delete, func, or_, select, text, true, update
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Identity,
+    and_,
+    case,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+    true,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
@@ -137,6 +151,15 @@ def danger_in(found: Sequence[LocatedFinding]) -> CaseDanger | None:
 def tells_to_harm(found: Sequence[LocatedFinding]) -> bool:
     """Return whether somebody is told in a text to harm themselves."""
     return any(one.finding.recogniser == CrisisKind.ENCOURAGEMENT for one in found)
+
+
+async def edit_tells_to_harm(session: AsyncSession, held_edit_id: int) -> bool:
+    """Return whether somebody is told in an edit that waits to harm themselves."""
+    this = (
+        col(RecordedFinding.held_edit_id) == held_edit_id,
+        col(RecordedFinding.recogniser) == CrisisKind.ENCOURAGEMENT,
+    )
+    return (await session.execute(select(exists().where(*this)))).scalar_one()
 
 
 def is_own_danger(found: Sequence[LocatedFinding]) -> bool:

@@ -367,8 +367,8 @@ async def _find_judged(session: AsyncSession, kind: str, subject_id: int) -> _Ju
     this = col(Post.id) == subject_id
     if kind == "thread":
         this = and_(col(Post.thread_id) == subject_id, col(Post.number) == 1)
-    post = (await session.execute(select(Post).where(this))).scalar_one()
-    thread = await session.get_one(Thread, post.thread_id)
+    found = await session.execute(select(Post, Thread).join(Thread, col(Thread.id) == col(Post.thread_id)).where(this))
+    post, thread = found.one()
     return _Judged(post, thread, Place(post.revision, thread.title_revision, post_id=post.id))
 
 

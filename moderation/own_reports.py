@@ -146,7 +146,8 @@ async def _with_appeals(work: Work, viewer: Viewer, rows: Sequence[Any]) -> list
     states = {report_id: await appeals.state_of_appeal(work, appeal) for report_id, appeal in found.items()}
     waiting = {row.case_id for row in rows if row.outcome is None}
     deciders = await case_deciders.list_deciders_of(work.session, waiting, work.now)
-    contacts = {case_id: await _outside_contact(work, case_id) for case_id, free in deciders.items() if not free}
+    outside = case_deciders.find_outside_contact
+    contacts = {case_id: await outside(work, case_id) for case_id, free in deciders.items() if not free}
     return [
         OwnReport(
             row,
@@ -157,9 +158,3 @@ async def _with_appeals(work: Work, viewer: Viewer, rows: Sequence[Any]) -> list
         )
         for row in rows
     ]
-
-
-async def _outside_contact(work: Work, case_id: UUID) -> str | None:
-    """Return whom the reporter can turn to when nobody can decide a case, and nobody is told who could change that."""
-    told = await case_deciders.list_told_that_nobody_decides(work.session, case_id, work.now)
-    return None if told else work.settings.outside_contact

@@ -20,9 +20,10 @@ from sqlmodel import col
 from forum.content.posts.tables import Post, Visibility
 from forum.content.threads.tables import Thread
 from forum.core import sealed_notes, side_process
-from forum.core.database import query, rows_of
+from forum.core.database import Prepared, query, rows_of
 from forum.core.errors import PersonalInformation
 from forum.core.gate import Covered, Detail, Publishing, Submission
+from forum.core.in_transaction import rows_in
 from forum.core.secret_key import keyed_digest
 from forum.core.text import is_light
 from moderation import known_details
@@ -38,6 +39,7 @@ DIGEST = 8  # characters, 48 bits under a key: nobody can try which words have t
 EARLIER_MAX, LENGTH_MAX = 15, 4000  # of the author's earlier posts in a thread, the newest; and how much of each
 HELD_BECAUSE = "A moderator reads this first, because it may show who somebody is. You will be told."
 ASKED = "Something in your words may show who somebody is. You can change it, or post it as it is."
+_MOST_FIRST = tuple(Treatment)[::-1]
 _PURPOSE = "personal-information"
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
@@ -80,7 +82,9 @@ async def settle(
     every = [_Found(one, _words(one, texts), effects[DetailKind(one.finding.recogniser)]) for one in found]
     every.sort(key=lambda one: not one.located.finding.pieces)  # first what is put together, which says most
     every = await _without_known(session, place, texts, every)
-    new = [one for one in every if (one.located.finding.recogniser, one.words) not in before][:ASKED_MAX]
+    new = [one for one in every if (one.located.finding.recogniser, one.words) not in before]
+    if len(new) > ASKED_MAX:  # then what leads to most
+        new = sorted(new, key=lambda one: _MOST_FIRST.index(one.effect))[:ASKED_MAX]
     member = str(submission.author.id) if submission.author else ""
     confirmed = _confirmed(place, member)
     if any(one.is_asked() and _digest(place, one) not in confirmed for one in new):
@@ -153,7 +157,7 @@ async def find_covered(
 
 
 _posts, _threads = rows_of(Post).c, rows_of(Thread).c
-_EARLIER = (
+_EARLIER = Prepared(
     query(_posts.id, _posts.body_markdown, _threads.title, _threads.author_id)
     .select_from(rows_of(Post).join(rows_of(Thread)))
     .where(
@@ -171,7 +175,7 @@ async def _earlier_words(session: AsyncSession, submission: Submission) -> list[
     place, author, edited = submission.publishing, submission.author, submission.edited
     if place is None or place.thread_id is None or author is None:
         return []
-    rows = (await session.execute(_EARLIER, {"thread_id": place.thread_id, "author_id": author.id})).all()
+    rows = await rows_in(session, _EARLIER, thread_id=place.thread_id, author_id=author.id)
     # Of a body that is edited, the title stays.
     replaced = edited.post_id if edited and not submission.is_title else None
     titles = {row.title for row in rows if row.author_id == author.id and not submission.is_title}

@@ -1,7 +1,7 @@
 """What a forum still lacks before it can look after people; `forum check` prints the same."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import func, select
@@ -21,6 +21,8 @@ from forum.members.viewer import Viewer
 from forum.permissions import Act, allow
 
 BACKUP_AGE = timedelta(days=7)
+NIGHTLY_AGE = timedelta(days=2)
+TRIAL_AGE = timedelta(days=15)  # two of them, and a day
 
 
 class Gap(NamedTuple):
@@ -118,12 +120,33 @@ async def _missing_operation(work: Work) -> Sequence[Gap]:
         gaps.append(
             Gap("no_mail_sent", "No mail has been sent yet: ask for a new password, and see whether it arrives.")
         )
-    made_at = reached.get(MilestoneKind.BACKUP_MADE)
+    return [*gaps, *_missing_backup(reached, work.settings, work.now)]
+
+
+def _missing_backup(reached: Mapping[str, datetime], settings: Settings, now: datetime) -> Sequence[Gap]:
+    made_at, tried_at = reached.get(MilestoneKind.BACKUP_MADE), reached.get(MilestoneKind.RESTORE_TESTED)
+    is_nightly, gaps = settings.backup_dir is not None, []
     if made_at is None:
-        gaps.append(Gap("no_backup", "There is no backup yet: forum backup FILE makes one."))
-    elif made_at < work.now - BACKUP_AGE:
+        gaps.append(
+            Gap(
+                "no_backup",
+                "There is no backup yet: set FORUM_BACKUP_DIR for one each night, or forum backup FILE makes one.",
+            )
+        )
+    elif made_at < now - (NIGHTLY_AGE if is_nightly else BACKUP_AGE):
         gaps.append(Gap("backup_old", f"The last backup is of {made_at:%Y-%m-%d}: forum backup FILE makes another."))
+    if _is_later(reached.get(MilestoneKind.BACKUP_FAILED), made_at):
+        gaps.append(Gap("backup_failed", "The last nightly backup failed: the log of the worker says why."))
+    if _is_later(reached.get(MilestoneKind.RESTORE_FAILED), tried_at):
+        detail = "The last backup that was restored to try it is not good: forum restore FILE --try says why."
+        gaps.append(Gap("restore_failed", detail))
+    elif is_nightly and made_at and not _is_later(tried_at, now - TRIAL_AGE):
+        gaps.append(Gap("backup_untried", "No backup was restored to try it for two weeks: forum restore FILE --try."))
     return gaps
+
+
+def _is_later(moment: datetime | None, other: datetime | None) -> bool:
+    return moment is not None and (other is None or moment > other)
 
 
 # What settings leave out, and how to say so.

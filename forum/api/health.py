@@ -1,13 +1,14 @@
 """Health checks, for those who run the forum."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel
 
 from forum.http.problems import UNAVAILABLE, documented, problem, storage_full
+from forum.http.query_parameters import only_known_parameters
 from forum.http.responses import json_response
 from forum.http.services import AppServices
 
-router = APIRouter(tags=["operations"])
+router = APIRouter(tags=["operations"], dependencies=[Depends(only_known_parameters)])
 
 
 class Health(BaseModel):

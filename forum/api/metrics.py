@@ -4,7 +4,7 @@ import asyncio
 from hmac import compare_digest
 from ipaddress import ip_address
 
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -12,6 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from forum.core.figures import Figure, read_figures
 from forum.core.metrics import Metrics
 from forum.core.settings import Settings
+from forum.http.query_parameters import only_known_parameters
 from forum.http.services import AppServices
 
 # What a proxy adds. Asked for through one, the address of this machine is the proxy's own.
@@ -20,7 +21,7 @@ OF_PROXIES = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 
 def make_router(metrics: Metrics, figures: tuple[Figure, ...]) -> APIRouter:
     """Return the route of the metrics; a forum that is not told to show them has none."""
-    router = APIRouter()
+    router = APIRouter(dependencies=[Depends(only_known_parameters)])
 
     @router.get("/metrics", include_in_schema=False)
     async def read_metrics(request: Request, services: AppServices) -> Response:

@@ -8,7 +8,7 @@ from hashlib import sha256
 from importlib import resources
 from typing import Any, get_args
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
@@ -19,12 +19,14 @@ from forum.core import errors
 from forum.http import problems
 from forum.http.caching import VARY
 from forum.http.current_member import COOKIE, Anybody, AnyMember, CurrentMember, CurrentViewer
+from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import KINDS, MEDIA_TYPE, Problem, content
+from forum.http.query_parameters import only_known_parameters
 from forum.http.responses import header
 
 BASE = "/api/v1"
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=[Depends(only_known_parameters)])
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -315,7 +317,7 @@ def _headers(*names: str, always: bool = True) -> dict[str, Any]:
 def _security(dependant: Dependant) -> list[dict[str, Any]]:
     dependencies = set(_dependencies(dependant))
     either: list[dict[str, Any]] = [{scheme: []} for scheme in SECURITY_SCHEMES]
-    members = {get_args(kind)[1].dependency for kind in (AnyMember, CurrentMember)}
+    members = {get_args(kind)[1].dependency for kind in (AnyMember, CurrentMember, IdempotencyKey)}
     if members & dependencies:
         return either
     anybody = {get_args(kind)[1].dependency for kind in (CurrentViewer, Anybody)}

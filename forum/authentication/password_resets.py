@@ -1,6 +1,7 @@
 """Reset a lost password with a mailed link. Nothing tells a stranger whether there is such an account."""
 
 from forum.authentication import profiles, sessions, sign_in
+from forum.authentication.old_logins import normalise_old_login
 from forum.core import rate_limits
 from forum.core.work import Transactions
 from forum.mail import outbox, tokens
@@ -12,14 +13,16 @@ from forum.passwords.breached_passwords import BreachedPasswords
 async def request_reset(transactions: Transactions, login: str, address: str) -> None:
     """Mail a link to the member with this handle or address, if there is one.
 
-    For nobody it is as much work: a mail is queued, and the worker finds that it is to no one. Raises Throttled by the
-    internet address and by the login as it was typed, like signing in, so that nobody learns that a handle and an
-    address are one account's.
+    Who moved here from an old board years after they were last there gets none at an address that they have not
+    confirmed: it may be somebody else's by now. For them and for nobody it is as much work: a mail is queued, and the
+    worker finds that it is to no one. Raises Throttled by the internet address and by the login as it was typed, like
+    signing in, so that nobody learns that a handle and an address are one account's.
     """
     await transactions.count_try("reset_network", "password-reset", "address", rate_limits.network(address))
-    await transactions.count_try("reset", "password-reset", "login", sign_in.normalise_login(login))
+    await transactions.count_try("reset", "password-reset", "login", normalise_old_login(login))
     claimant = await sign_in.find_claimant(transactions.reader, login)
-    member_id, email = (claimant.id, claimant.email) if claimant else (None, None)
+    has_address = claimant is not None and claimant.may_reset_by_mail
+    member_id, email = (claimant.id, claimant.email) if has_address else (None, None)
     async with transactions.begin() as work:
         await outbox.enqueue(work.session, MailKind.PASSWORD_RESET, work.now, member_id=member_id, email=email)
 

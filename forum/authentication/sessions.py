@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ARRAY, LargeBinary, UniqueConstraint, Uuid, any_, bindparam, delete, func, or_, select, update
@@ -17,6 +17,7 @@ from sqlmodel import Field, SQLModel, col
 from forum.core import audit
 from forum.core.database import Moment, Prepared, Query, Reader, check_one_of, new_id, query
 from forum.core.errors import NotFound
+from forum.core.shared_question import SharedQuestion
 from forum.core.work import Work
 from forum.members.roles import is_staff
 from forum.members.tables import Member
@@ -113,6 +114,7 @@ _ALL_SIGNED_IN = (
     viewers()
     .add_columns(
         col(MemberSession.id).label("session_id"),
+        col(MemberSession.token_digest),
         col(MemberSession.created_at).label("signed_in_at"),
         col(MemberSession.used_at),
         col(MemberSession.second_factor),
@@ -120,7 +122,11 @@ _ALL_SIGNED_IN = (
     .join(MemberSession, col(MemberSession.member_id) == col(Member.id))
     .where(col(MemberSession.expires_at) > _NOW, col(MemberSession.used_at) > bindparam("idle_since", type_=Moment()))
 )
-_SIGNED_IN = Prepared(_ALL_SIGNED_IN.where(_TOKEN))
+_SIGNED_IN = Prepared(
+    _ALL_SIGNED_IN.where(
+        col(MemberSession.token_digest) == any_(bindparam("token_digests", type_=ARRAY(LargeBinary())))
+    )
+)
 _STILL_SIGNED_IN = Prepared(
     _ALL_SIGNED_IN.where(col(MemberSession.id) == any_(bindparam("session_ids", type_=ARRAY(Uuid()))))
 )
@@ -256,12 +262,29 @@ async def end_all_sessions(work: Work, viewer: Viewer) -> None:
     work.forget_sessions_of(viewer.member_id)
 
 
+class _Asked(NamedTuple):
+    """Whose session a token is that has this digest, by whom and when it is asked."""
+
+    reader: Reader
+    digest: bytes
+    now: datetime
+
+
+async def _read_signed_in(asked: Collection[_Asked]) -> Mapping[bytes, Any]:
+    """Return who is signed in, by the digests of their tokens."""
+    now, reader = max(one.now for one in asked), next(iter(asked)).reader
+    digests = [one.digest for one in asked]
+    rows = await reader.rows(_SIGNED_IN, token_digests=digests, now=now, idle_since=now - IDLE_TIMEOUT)
+    return {row.token_digest: row for row in rows}
+
+
 class SessionCache:
     """Remembers for a few seconds whose session a token is; `clock` counts seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._seen: dict[bytes, tuple[float, Viewer]] = {}
+        self._shared = SharedQuestion(_read_signed_in)
         self._changed: dict[UUID | None, float] = {}
 
     def get(self, token: str) -> Viewer | None:
@@ -272,9 +295,9 @@ class SessionCache:
     async def load(self, reader: Reader, token: str, now: datetime) -> Viewer:
         """Look up the viewer of this token: a guest when there is no such session, or no longer."""
         read_at, digest = self._clock(), _digest(token)
-        row = await reader.row(_SIGNED_IN, token_digest=digest, now=now, idle_since=now - IDLE_TIMEOUT)
+        row = (await self._shared.ask(_Asked(reader, digest, now))).get(digest)
         if row is None:
-            self._seen.pop(_digest(token), None)
+            self._seen.pop(digest, None)
             return GUEST
         if now - row.used_at >= USE_RECORDED_EVERY:
             await reader.rows(_USED, token_digest=digest, now=now)

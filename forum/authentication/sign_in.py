@@ -11,6 +11,7 @@ from sqlmodel import col
 
 from forum.authentication import failed_sign_ins, second_step, sessions
 from forum.authentication.failed_sign_ins import RefusalReason
+from forum.authentication.old_logins import MAY_RESET_BY_MAIL, has_old_login, normalise_old_login, without_at
 from forum.authentication.second_factor import passkeys, verification
 from forum.authentication.second_factor.tables import Purpose
 from forum.authentication.second_factor.verification import Proof
@@ -86,15 +87,16 @@ class SignedIn:
     member: Member
 
 
-_LOGIN = bindparam("login", type_=Text())
-_CLAIMANT = query(Member.id, Member.email, Member.password_hash).limit(1)
+_LOGIN, _OLD_LOGIN = bindparam("login", type_=Text()), bindparam("old_login", type_=Text())
+_CLAIMANT = query(Member.id, Member.email, Member.password_hash, MAY_RESET_BY_MAIL.label("may_reset_by_mail")).limit(1)
 
-# The member with a handle or an e-mail address in its normal form: of several with one address, the one who verified
-# it, else the first.
-_BY_HANDLE = Prepared(_CLAIMANT.where(col(Member.handle) == _LOGIN))
+# The member with a handle or an e-mail address in its normal form, else with that name on their old board. Of several
+# with one address, the one who verified it, else the first.
+_HAS_HANDLE, _HAS_ADDRESS = col(Member.handle) == _LOGIN, func.lower(col(Member.email)) == _LOGIN
+_BY_HANDLE = Prepared(_CLAIMANT.where(_HAS_HANDLE | has_old_login(_OLD_LOGIN)).order_by(_HAS_HANDLE.desc()))
 _BY_ADDRESS = Prepared(
-    _CLAIMANT.where(func.lower(col(Member.email)) == _LOGIN).order_by(
-        col(Member.email_verified_at).nulls_last(), col(Member.joined_at)
+    _CLAIMANT.where(_HAS_ADDRESS | has_old_login(_OLD_LOGIN)).order_by(
+        _HAS_ADDRESS.desc(), col(Member.email_verified_at).nulls_last(), col(Member.joined_at)
     )
 )
 _BY_ID = Prepared(
@@ -104,16 +106,17 @@ _BY_ID = Prepared(
 
 def normalise_login(login: str) -> str:
     """Return the normal form of a handle or an address: however it is typed, it is one login."""
-    login = login.strip()
-    if login.startswith("@") and login.count("@") == 1:  # "@suzie", as mentions have it
-        login = login[1:]
+    login = without_at(login)
     return login.lower() if "@" in login else names.folded(login)
 
 
 async def find_claimant(reader: Reader, login: str) -> Any:
-    """Return id, address and password hash of the member with this login, or None."""
-    login = normalise_login(login)
-    return await reader.row(_BY_ADDRESS if "@" in login else _BY_HANDLE, login=login)
+    """Return id, address and password hash of the member with this login, or None; and whether a link may be mailed.
+
+    It is a handle, an address, or a name from an old board: one query, so that time does not tell which of them it is.
+    """
+    old, login = normalise_old_login(login), normalise_login(login)
+    return await reader.row(_BY_ADDRESS if "@" in login else _BY_HANDLE, login=login, old_login=old)
 
 
 async def sign_in(transactions: Transactions, attempt: PasswordSignIn) -> SignedIn:
@@ -139,7 +142,7 @@ async def sign_in(transactions: Transactions, attempt: PasswordSignIn) -> Signed
             if device is None:
                 # By the login and not by the account: else tries with a handle would use up those with an address,
                 # and tell that both are one account's.
-                login = normalise_login(attempt.login)
+                login = normalise_old_login(attempt.login)
                 await transactions.count_try("sign_in", "sign-in", "login", login)
             opened = await _sign_in(transactions, attempt, claimant, device)
     except (NotSignedIn, Throttled) as error:

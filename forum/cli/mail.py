@@ -1,5 +1,6 @@
-"""`forum mail`: test whether mails are sent, and list those that were not."""
+"""`forum mail`: test whether mails are sent, list those that were not, and take note of those that come back."""
 
+import sys
 from collections.abc import Sequence
 from datetime import UTC
 from typing import Annotated, Any
@@ -10,9 +11,11 @@ from forum.cli.runtime import fail, on_forum, out, parse_address
 from forum.core import clock, signals
 from forum.core.settings import Settings
 from forum.core.work import Work
-from forum.mail import outbox, smtp, templates
+from forum.mail import outbox, returned, smtp, templates
 from forum.mail.smtp import TRANSPORT_ERRORS
 from forum.mail.templates import TEST
+from forum.notifications.letter_choices import find_owner
+from forum.notifications.letter_jobs import note_returned
 
 # Only the mailbox at which it arrives can tell.
 SIGNED = (
@@ -57,3 +60,25 @@ def list_unsent() -> None:
         out.print(f"{since}  {row.kind} for {whom} {state}{tried}", highlight=False, soft_wrap=True)
     if not rows:
         out.print("Every mail is sent.")
+
+
+@cli.command(name="returned")
+def take_returned() -> None:
+    """Read a mail that came back, from a pipe, and count it: after three in a row, its member gets no more letters.
+
+    For the mailbox of FORUM_MAIL_FROM: your mail server can hand each mail that comes there to this command. It says
+    nothing of any other mail than a report that a letter cannot be delivered, and never answers.
+    """
+    token = returned.find_off_token(sys.stdin.buffer.read(returned.LARGEST))
+    if token is None:
+        out.print("This is no report of a letter that cannot be delivered.")
+        return
+
+    async def act(work: Work) -> bool:
+        member_id = await find_owner(work, token)
+        if member_id:
+            await note_returned(work.session, member_id, work.now)
+        return member_id is not None
+
+    is_known = on_forum(act)
+    out.print("A letter came back, and was counted." if is_known else "This letter is nobody's any more.")

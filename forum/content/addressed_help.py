@@ -1,7 +1,7 @@
 """Help beside a thread for whoever was told there to harm themselves: for a week, or until they put it away.
 
-It says neither why it is there nor who wrote what, and nobody else sees it. It is there once readers see the post, and
-stays where the post goes: they have read it.
+It says neither why it is there nor who wrote what, and nobody else sees it. The week begins when readers see the words,
+so not while a post is held or an edit waits. It stays where the post goes: they have read it.
 """
 
 from datetime import datetime, timedelta
@@ -9,7 +9,22 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Index, Integer, Text, Uuid, cast, delete, literal, null, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Index,
+    Integer,
+    Text,
+    Uuid,
+    cast,
+    delete,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
@@ -41,9 +56,17 @@ class AddressedHelp(SQLModel, table=True):
     put_away_at: datetime | None = Field(default=None, sa_type=Moment)
 
 
+def _seen_from() -> Any:
+    """Return the expression for when readers saw the words: of those that waited, `since` is when they were written."""
+    return func.greatest(col(AddressedHelp.since), col(Post.published_at))
+
+
+def _was_seen() -> ColumnElement[bool]:
+    return or_(col(Post.visibility) == Visibility.VISIBLE, col(Post.told_at).is_not(None))
+
+
 def select_helped(thread_id: Any, since: Any) -> Query:
     """Return a select of the number 0, if help of since then stands beside a thread for the viewer."""
-    was_seen = or_(col(Post.visibility) == Visibility.VISIBLE, col(Post.told_at).is_not(None))
     return (
         query(literal(0, Integer).label("number"), cast(null(), Text()).label("kind"))
         .select_from(AddressedHelp)
@@ -52,8 +75,8 @@ def select_helped(thread_id: Any, since: Any) -> Query:
             col(AddressedHelp.member_id) == VIEWER_ID,
             col(AddressedHelp.thread_id) == thread_id,
             col(AddressedHelp.put_away_at).is_(None),
-            col(AddressedHelp.since) > since,
-            was_seen,
+            _seen_from() > since,
+            _was_seen(),
         )
     )
 
@@ -64,7 +87,10 @@ def find_help_beside(settings: Settings, now: datetime) -> Help:
 
 
 async def note(session: AsyncSession, post: Post, now: datetime) -> None:
-    """Note whom a post addresses that tells somebody to harm themselves: whom it answers, and whom it mentions."""
+    """Note whom a post addresses that tells somebody to harm themselves: whom it answers, and whom it mentions.
+
+    Who put help away for what it said before is shown help again: it says something else now.
+    """
     mentioned = list(islice(dict.fromkeys(mentions_in(post.body_html)), MOST_MENTIONED))
     answered = select(owner_of(col(Post.author_id))).where(
         col(Post.thread_id) == post.thread_id, col(Post.number) == post.reply_to
@@ -78,14 +104,18 @@ async def note(session: AsyncSession, post: Post, now: datetime) -> None:
         for member_id in (await session.execute(addressed.order_by(col(Member.id)))).scalars()
     ]
     if rows:
-        await session.execute(insert(AddressedHelp).values(rows).on_conflict_do_nothing())
+        again = {"since": now, "put_away_at": None}
+        key = [col(AddressedHelp.member_id), col(AddressedHelp.post_id)]
+        await session.execute(insert(AddressedHelp).values(rows).on_conflict_do_update(index_elements=key, set_=again))
 
 
 async def put_away(work: Work, viewer: Viewer, thread_id: int) -> None:
     """Show the viewer no help beside this thread any more, until there is another reason for it. Idempotent."""
     own = (col(AddressedHelp.member_id) == viewer.member_id, col(AddressedHelp.thread_id) == thread_id)
-    shown = col(AddressedHelp.put_away_at).is_(None)
-    await work.session.execute(update(AddressedHelp).where(*own, shown).values(put_away_at=work.now))
+    # Not what belongs to a post that nobody saw yet: it is shown when that appears.
+    shown = (col(AddressedHelp.put_away_at).is_(None), col(Post.id) == col(AddressedHelp.post_id), _was_seen())
+    put_away = update(AddressedHelp).where(*own, *shown).values(put_away_at=work.now)
+    await work.session.execute(put_away.execution_options(synchronize_session=False))
 
 
 def select_shown(viewer: Viewer) -> Query:
@@ -95,5 +125,7 @@ def select_shown(viewer: Viewer) -> Query:
 
 
 async def delete_past(session: AsyncSession, now: datetime) -> None:
-    """Delete what is shown no longer."""
-    await session.execute(delete(AddressedHelp).where(col(AddressedHelp.since) <= now - SHOWN_FOR))
+    """Delete what is shown no longer; what belongs to a post that waits is not shown yet."""
+    is_past = (_seen_from() <= now - SHOWN_FOR, col(Post.visibility) != Visibility.HELD)
+    gone = delete(AddressedHelp).where(col(Post.id) == col(AddressedHelp.post_id), *is_past)
+    await session.execute(gone.execution_options(synchronize_session=False))

@@ -5,11 +5,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import CheckConstraint, delete, func, select, text
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
@@ -21,6 +21,7 @@ from forum.core.database import Moment, Prepared, Reader, new_id, query
 from forum.core.errors import Conflict, Invalid, NotFound
 from forum.core.page_versions import site_version
 from forum.core.work import Work
+from forum.members.queries import changed_since
 from forum.members.viewer import Viewer
 from forum.permissions import Act, allow
 
@@ -44,6 +45,7 @@ class GlossaryTerm(SQLModel, table=True):
     term: str = Field(unique=True)
     meaning: str
     see_url: str | None
+    version: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
     changed_at: datetime = Field(sa_type=Moment)
     changed_by: UUID = Field(foreign_key="member.id")
 
@@ -56,38 +58,47 @@ class TermWish:
     see_url: str | None = None
 
 
+class ListedTerm(NamedTuple):
+    """A word of the glossary as it is listed, with its version."""
+
+    term: str
+    meaning: str
+    see_url: str | None
+    version: int
+
+
 @dataclass(frozen=True)
 class WrittenTerm:
     """A word as it stands in the glossary now, and whether posts use the same letters as an ordinary word."""
 
-    term: Term
+    term: ListedTerm
     is_ordinary_word: bool
 
 
-_ALL = Prepared(
-    query(col(GlossaryTerm.term), col(GlossaryTerm.meaning), col(GlossaryTerm.see_url)).order_by(
-        func.lower(col(GlossaryTerm.term)), col(GlossaryTerm.term)
-    ),
-    Term,
-)
+_TERM = (col(GlossaryTerm.term), col(GlossaryTerm.meaning), col(GlossaryTerm.see_url))
+_BY_TERM = (func.lower(col(GlossaryTerm.term)), col(GlossaryTerm.term))
+_ALL = Prepared(query(*_TERM).order_by(*_BY_TERM), Term)
+_LISTED = Prepared(query(*_TERM, col(GlossaryTerm.version)).order_by(*_BY_TERM), ListedTerm)
 
 
-async def list_terms(reader: Reader) -> Sequence[Term]:
+async def list_terms(reader: Reader) -> Sequence[ListedTerm]:
     """Return the whole glossary in the order of the alphabet: for everybody."""
-    return await reader.rows(_ALL)
+    return await reader.rows(_LISTED)
 
 
-async def list_to_write(reader: Reader, administrator: Viewer) -> Sequence[Term]:
+async def list_to_write(reader: Reader, administrator: Viewer) -> Sequence[ListedTerm]:
     """Return the same for whoever writes it. Raises Forbidden for others."""
     allow(Act.WRITE_GLOSSARY, administrator)
     return await list_terms(reader)
 
 
-async def explain_term(work: Work, administrator: Viewer, term: str, wish: TermWish) -> WrittenTerm:
-    """Write down what a word means, or change that. Idempotent.
+async def explain_term(
+    work: Work, administrator: Viewer, term: str, wish: TermWish, version: int | None = None
+) -> WrittenTerm:
+    """Write down what a word means, or change that: `version` is the one that was on the screen. Idempotent.
 
-    Raises Forbidden, Invalid for a word that cannot be one of the glossary or an address that is no link, and Conflict
-    when the glossary is full.
+    Raises Forbidden, Invalid for a word that cannot be one of the glossary or an address that is no link, Conflict
+    when the glossary is full, and Stale for a word that is there in another version and means something else.
     """
     allow(Act.WRITE_GLOSSARY, administrator)
     if not TERM.fullmatch(term):
@@ -98,17 +109,32 @@ async def explain_term(work: Work, administrator: Viewer, term: str, wish: TermW
     count = select(func.count()).select_from(GlossaryTerm).where(col(GlossaryTerm.term) != term)
     if (await work.session.execute(count)).scalar_one() >= MOST:
         raise Conflict(f"The glossary has {MOST} words already. Remove one first.", code="glossary_full")
-    values = {
-        "meaning": wish.meaning,
-        "see_url": wish.see_url,
-        "changed_at": work.now,
-        "changed_by": administrator.member_id,
-    }
-    row = insert(GlossaryTerm).values(id=new_id(), term=term, **values)
-    row = row.on_conflict_do_update(index_elements=[col(GlossaryTerm.term)], set_=values)
-    term_id = (await work.session.execute(row.returning(col(GlossaryTerm.id)))).scalar_one()
-    await _record(work, administrator, "glossary.written", term_id)
-    return WrittenTerm(Term(term, wish.meaning, wish.see_url), await _is_ordinary_word(work.session, term))
+    row = await _put(work, administrator, term, wish, version)
+    await _record(work, administrator, "glossary.written", row.id)
+    listed = ListedTerm(term, wish.meaning, wish.see_url, row.version)
+    return WrittenTerm(listed, await _is_ordinary_word(work.session, term))
+
+
+async def _put(work: Work, by: Viewer, term: str, wish: TermWish, version: int | None) -> GlossaryTerm:
+    this = select(GlossaryTerm).where(col(GlossaryTerm.term) == term)
+    row = (await work.session.execute(this, execution_options={"populate_existing": True})).scalar_one_or_none()
+    if row is None:
+        row = GlossaryTerm(term=term, version=0, changed_at=work.now, changed_by=by.member_id, **vars(wish))
+        work.session.add(row)
+    says_so = row.version > 0 and (row.meaning, row.see_url) == (wish.meaning, wish.see_url)
+    if row.version and row.version != version and not says_so:
+        raise await changed_since(
+            work.session,
+            "This word is explained already, in another way than was on the screen. Please read it again.",
+            code="word_changed",
+            current=row.version,
+            by=row.changed_by,
+            at=row.changed_at,
+        )
+    row.meaning, row.see_url, row.version = wish.meaning, wish.see_url, row.version + (not says_so)
+    row.changed_at, row.changed_by = work.now, by.member_id
+    await work.session.flush()
+    return row
 
 
 async def remove_term(work: Work, administrator: Viewer, term: str) -> None:
@@ -145,7 +171,7 @@ async def get_finder(reader: Reader) -> Finder:
         return known.finder
     if known:
         known.read_at = time.monotonic()  # who comes meanwhile does not read it, too
-    terms = await list_terms(reader)
+    terms = await reader.rows(_ALL)
     finder = known.finder if known and known.finder.terms == terms else Finder(terms)
     _known[reader] = _Known(finder, time.monotonic(), version)
     return finder

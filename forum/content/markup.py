@@ -213,6 +213,8 @@ def escape_typed_marks(body_markdown: str, ours: str = "") -> str:
 
     `ours` is the text before an edit: of each mark in it, as many stay as it has.
     """
+    if "[removed" not in body_markdown:
+        return body_markdown
     left = Counter(mark[2] for mark in MARK.finditer(ours))
 
     def escape(mark: re.Match[str]) -> str:

@@ -102,6 +102,7 @@ async def read_board(reader: Reader, viewer: Viewer, slug: str, after: str | Non
     }
     mode = await subscriptions.get_board_mode(reader, viewer, card.board.id) if viewer.id else None
     is_told = mode not in {None, Mode.OFF}
+    attached = await resources.list_on_board(reader, card.board.id)
     return BoardReading(
         card,
         standing,
@@ -110,8 +111,8 @@ async def read_board(reader: Reader, viewer: Viewer, slug: str, after: str | Non
         why_not(Act.OPEN_THREAD, viewer, place),
         before,
         is_told,
-        resources=await resources.list_on_board(reader, card.board.id),
-        may_attach=viewer.id is not None and why_not(Act.ATTACH_RESOURCE, viewer, place) is None,
+        resources=attached,
+        may_attach=_may_attach(viewer, place, attached),
     )
 
 
@@ -125,6 +126,7 @@ async def read_thread(
     own, is_member = replace(place, post=AnyOwnPost(viewer)), viewer.id is not None
     draft = await drafts.find_draft(reader, viewer, drafts.in_thread(thread_id), now)
     may_advise = is_member and why_not(Act.ADVISE, viewer, place) is None and thread.state == ThreadState.OPEN
+    attached = await resources.list_in_thread(reader, thread_id)
     return ThreadReading(
         thread,
         board,
@@ -142,16 +144,16 @@ async def read_thread(
         may_endorse=is_member and why_not(Act.ENDORSE, viewer, replace(place, post=OTHERS_POST)) is None,
         may_say_helped=is_member and _waits(thread, board) and why_not(Act.MARK_ANSWERED, viewer, place) is None,
         marks=await own_marks.get_own_marks(reader, viewer, thread_id, _span(page), now),
-        resources=await resources.list_in_thread(reader, thread_id),
-        may_attach=is_member and why_not(Act.ATTACH_RESOURCE, viewer, place) is None,
+        resources=attached,
+        may_attach=_may_attach(viewer, place, attached),
     )
 
 
 async def read_board_to_attach(reader: Reader, adviser: Viewer, slug: str, now: datetime) -> AttachedResources:
     """Return a board with the places of help that stand there and that could. Raises NotFound and Forbidden."""
     board = await boards.get_board(reader, adviser, slug)
-    allow(Act.ATTACH_RESOURCE, adviser, ReadingPlace(adviser.standing, board, opening_of(board, now)))
-    return await _choices(reader, adviser, board, await resources.list_on_board(reader, board.id))
+    place = ReadingPlace(adviser.standing, board, opening_of(board, now))
+    return await _choices(reader, adviser, place, board, await resources.list_on_board(reader, board.id))
 
 
 async def read_thread_to_attach(reader: Reader, adviser: Viewer, thread_id: int, now: datetime) -> AttachedResources:
@@ -159,11 +161,21 @@ async def read_thread_to_attach(reader: Reader, adviser: Viewer, thread_id: int,
     thread = await queries.get_thread(reader, adviser, thread_id)
     board = await boards.get_board(reader, adviser, thread.board_slug)
     place = ReadingPlace(adviser.standing, board, opening_of(board, now), ThreadPlace(thread))
-    allow(Act.ATTACH_RESOURCE, adviser, place)
-    return await _choices(reader, adviser, thread, await resources.list_in_thread(reader, thread_id))
+    return await _choices(reader, adviser, place, thread, await resources.list_in_thread(reader, thread_id))
 
 
-async def _choices(reader: Reader, adviser: Viewer, place: Any, attached: Sequence[ResourceView]) -> AttachedResources:
+def _may_attach(viewer: Viewer, place: ReadingPlace, attached: Sequence[ResourceView]) -> bool:
+    """Return whether the viewer chooses which places of help stand there; where nobody writes, they go."""
+    act = Act.DETACH_RESOURCE if attached else Act.ATTACH_RESOURCE
+    return viewer.id is not None and why_not(act, viewer, place) is None
+
+
+async def _choices(
+    reader: Reader, adviser: Viewer, at: ReadingPlace, place: Any, attached: Sequence[ResourceView]
+) -> AttachedResources:
+    allow(Act.DETACH_RESOURCE, adviser, at)
+    if why_not(Act.ATTACH_RESOURCE, adviser, at):
+        return AttachedResources(place, attached, ())
     ids = {entry.id for entry in attached}
     listing = await resources.list_resources(reader, adviser)
     return AttachedResources(place, attached, [entry for entry in listing.entries if entry.id not in ids])

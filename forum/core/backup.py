@@ -9,7 +9,7 @@ import fcntl
 import os
 import re
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,7 @@ LEFT_OUT = (
     "throttle_count",
 )
 MAGIC = b"PGDMP"  # the first bytes of a file in pg_dump's custom format
+NICENESS = 10  # what members wait for goes first, where processors are few
 # Variables that libpq and PostgreSQL's programs read: they would connect to another server than the forum does.
 IGNORED_VARIABLES = {"PGHOSTADDR", "PGOPTIONS", "PGSERVICE", "PGSERVICEFILE", "PGDATESTYLE", "PGTZ", "PGREQUIREAUTH"}
 
@@ -66,11 +67,21 @@ class BackupError(Exception):
 
 
 @dataclass(frozen=True)
+class Contents:
+    """What a backup must bring back: its migration, how many rows each table has, and their size on the server."""
+
+    revision: str
+    rows: Mapping[str, int]
+    database_bytes: int
+
+
+@dataclass(frozen=True)
 class BackupSummary:
-    """A backup that was written: its size in bytes, and the head of its audit record."""
+    """A backup that was written: its size in bytes, the head of its audit record, and its contents, if counted."""
 
     size: int
     head: audit.Head
+    contents: Contents | None = None
 
 
 @dataclass(frozen=True)
@@ -86,32 +97,47 @@ class Programs:
     async def start(self, name: str, *arguments: str, stdin: int = DEVNULL, stdout: int = PIPE) -> Process:
         """Start a program."""
         program = str(self.folder / name)
-        return await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             program, *arguments, stdin=stdin, stdout=stdout, stderr=PIPE, env=self.environment
         )
+        with suppress(OSError):  # it has ended already
+            os.setpriority(os.PRIO_PROCESS, process.pid, NICENESS)
+        return process
 
 
-async def make(url: str, file: Path, *, force: bool = False) -> BackupSummary:
+async def make(url: str, file: Path, *, force: bool = False, counted: bool = False) -> BackupSummary:
     """Write all of the forum at `url`, as it is at one moment, to `file`; the forum may run.
 
-    The file gets its name only when it is complete and on disk.
+    The file gets its name only when it is complete and on disk. With `counted`, the rows of that moment are counted.
 
     Raises BackupError when the file exists (unless `force`) or cannot be written, when there is no forum, and when
     PostgreSQL's programs here are too old.
     """
     _refuse_existing(file, force)
-    async with _read_snapshot(url) as session:
+    async with read_snapshot(url) as session:
         if "alembic_version" not in await _tables(session):
             raise BackupError("There is no forum in this database yet.")
         programs = await _find_programs(session, url)
         snapshot = (await session.execute(text("SELECT pg_export_snapshot()"))).scalar_one()
         head = await audit.head(session)
         content = (f"--snapshot={snapshot}", *(f"--exclude-table-data=public.{table}" for table in LEFT_OUT))
-        with _new_file(file) as part:
+        with new_file(file) as part:
             # Not to standard output: pg_dump then leaves out where each table begins, and a lost end goes unnoticed.
             await _run(programs, "pg_dump", "--format=custom", *content, f"--file={part}")
             size = _size(part)
-    return BackupSummary(size, head)
+        contents = await read_contents(session) if counted else None
+    return BackupSummary(size, head, contents)
+
+
+async def read_contents(session: AsyncSession) -> Contents:
+    """Return what a backup of this database must bring back."""
+    revision = (await session.execute(text("SELECT version_num FROM alembic_version"))).scalar_one()
+    size = (await session.execute(text("SELECT pg_database_size(current_database())"))).scalar_one()
+    named = "SELECT schemaname, tablename FROM pg_tables WHERE schemaname IN ('public', 'jobs') ORDER BY 1, 2"
+    kept = [tuple(row) for row in await session.execute(text(named)) if row.tablename not in LEFT_OUT]
+    counts = [text(f'SELECT count(*) FROM "{schema}"."{table}"') for schema, table in kept]  # noqa: S608 - its own names
+    rows = [(await session.execute(count)).scalar_one() for count in counts]
+    return Contents(revision, {f"{schema}.{table}": n for (schema, table), n in zip(kept, rows, strict=True)}, size)
 
 
 async def restore(url: str, file: Path, *, replace: bool = False) -> None:
@@ -122,7 +148,7 @@ async def restore(url: str, file: Path, *, replace: bool = False) -> None:
     when PostgreSQL refuses a statement.
     """
     _refuse_other_files(file)
-    async with _read_snapshot(url) as session:
+    async with read_snapshot(url) as session:
         programs = await _find_programs(session, url, newest=True)
         await _refuse_unknown_backup(programs, file)
         await _refuse_used_database(session, replace)
@@ -152,7 +178,7 @@ def _size(file: Path) -> int:
 
 
 @contextmanager
-def _new_file(file: Path) -> Iterator[Path]:
+def new_file(file: Path) -> Iterator[Path]:
     """Create a file that only this user can read. It gets its name at the end of the block; an error deletes it."""
     part = file.with_name(f"{file.name}.part")
     try:
@@ -187,7 +213,7 @@ def _delete_on_error(part: Path) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _read_snapshot(url: str) -> AsyncIterator[AsyncSession]:
+async def read_snapshot(url: str) -> AsyncIterator[AsyncSession]:
     """Begin a transaction that reads the database as it is at one moment."""
     named = {"server_settings": {"application_name": "forum backup"}}
     engine = database.engine_for_once(url, named, isolation_level="REPEATABLE READ")
@@ -260,7 +286,7 @@ def _environment(url: str) -> dict[str, str]:
 async def _run(programs: Programs, name: str, *arguments: str) -> str:
     """Run a program and return its output. Raises BackupError with its last error line when it fails."""
     process = await programs.start(name, *arguments)
-    async with _kill_at_end(process):
+    async with kill_at_end(process):
         output, errors = await process.communicate()
     if process.returncode:
         raise BackupError(f"{name} failed: {_last_line(errors)}")
@@ -268,7 +294,7 @@ async def _run(programs: Programs, name: str, *arguments: str) -> str:
 
 
 @asynccontextmanager
-async def _kill_at_end(*processes: Process) -> AsyncIterator[None]:
+async def kill_at_end(*processes: Process) -> AsyncIterator[None]:
     """Kill the processes that still run when the block ends."""
     try:
         yield
@@ -304,7 +330,7 @@ async def _replace_database(programs: Programs, file: Path) -> None:
     read = await programs.start("pg_restore", "--no-owner", "--no-privileges", "--file=-", str(file))
     options = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--set=VERBOSITY=terse", "--file=-")
     write = await programs.start("psql", *options, stdin=PIPE, stdout=DEVNULL)
-    async with _kill_at_end(read, write):
+    async with kill_at_end(read, write):
         errors = asyncio.gather(_stream(read.stderr).read(), _stream(write.stderr).read())
         try:
             await _pipe_script(read, write)

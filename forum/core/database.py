@@ -114,6 +114,12 @@ def rows_of(model: type[SQLModel]) -> Table:
     return table
 
 
+@cache
+def row_class(model: type[SQLModel]) -> type[Any]:
+    """Return a class of tuples with a field for each column of a model's table: rows that no session looks after."""
+    return namedtuple(f"{model.__name__}Row", [column.name for column in columns(model)])
+
+
 def check_one_of(column: str, values: Iterable[str]) -> CheckConstraint:
     """Return the check, named after the column, that it has one of these values."""
     return CheckConstraint(f"{column} IN ({', '.join(repr(str(value)) for value in values)})", name=column)

@@ -16,6 +16,9 @@ class MilestoneKind(StrEnum):
     MAIL_SENT = "mail_sent"
     BACKUP_MADE = "backup_made"
     LATE_LOOKED_FOR = "late_looked_for"
+    BACKUP_FAILED = "backup_failed"
+    RESTORE_TESTED = "restore_tested"
+    RESTORE_FAILED = "restore_failed"
 
 
 class Milestone(SQLModel, table=True):

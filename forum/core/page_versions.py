@@ -5,11 +5,9 @@ forgets it. A version that was read belongs to everything that was committed whe
 afterwards has seen all of that.
 """
 
-import asyncio
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -19,6 +17,7 @@ from sqlalchemy import BigInteger, Identity, Index, text
 from sqlmodel import Field, SQLModel
 
 from forum.core.database import Prepared, Reader, check_one_of
+from forum.core.shared_question import SharedQuestion
 
 
 class VersionScope(StrEnum):
@@ -106,61 +105,33 @@ WHERE EXISTS (SELECT FROM post WHERE author_id = asked AND visibility = 'held')
 _Found = Mapping[tuple[str, str], Any]
 
 
-@dataclass
-class _Batch:
-    """Requests that share a statement: each has a future of its own, since each can be given up."""
+class _Question(NamedTuple):
+    """What one request asks: the version of a subject, and whether something of these names waits."""
 
-    subjects: set[Subject] = field(default_factory=set)
-    personas: set[UUID] = field(default_factory=set)
-    waiting: list[asyncio.Future[_Found]] = field(default_factory=list)
-
-    def answer(self, found: _Found | Exception) -> None:
-        """Tell those who still wait what was found, or have them raise the error."""
-        for future in self.waiting:
-            if future.done():
-                continue
-            if isinstance(found, Exception):
-                future.set_exception(found)
-            else:
-                future.set_result(found)
+    subject: Subject
+    personas: tuple[UUID, ...]
 
 
 class PageVersions:
-    """Asks for versions: requests that arrive together share one statement.
-
-    Those that come while one is under way wait for the next, so that each statement begins after they arrived.
-    """
+    """Asks for versions: requests that arrive together share one statement."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._next = _Batch()
-        self._asking: asyncio.Task[None] | None = None
+        self._shared = SharedQuestion(self._read)
 
-    async def ask(self, subject: Subject, personas: Collection[UUID] = ()) -> Seen:
+    async def ask(self, subject: Subject, personas: tuple[UUID, ...] = ()) -> Seen:
         """Return the version of a subject as it is now or a moment later. Raises what `Reader.rows` raises."""
-        batch, future = self._next, asyncio.get_running_loop().create_future()
-        batch.subjects.add(subject)
-        batch.personas.update(personas)
-        batch.waiting.append(future)
-        if self._asking is None or self._asking.done():
-            self._asking = asyncio.create_task(self._ask_repeatedly())
-        found = await future
+        found = await self._shared.ask(_Question(subject, personas))
         site = found["site", ""]
         own = found.get(subject)
         waits = any(("waits", str(persona)) in found for persona in personas)
         return Seen(f"{site.version}/{own and own.version}", site.version, waits, site.until)
 
-    async def _ask_repeatedly(self) -> None:
-        while self._next.waiting:
-            batch, self._next = self._next, _Batch()
-            try:
-                batch.answer(await self._read(batch))
-            except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
-                batch.answer(error)
+    async def _read(self, questions: Collection[_Question]) -> _Found:
+        subjects = {question.subject for question in questions}
 
-    async def _read(self, batch: _Batch) -> _Found:
         def names(kind: str) -> list[str]:
-            return [subject.name for subject in batch.subjects if subject.kind == kind]
+            return [subject.name for subject in subjects if subject.kind == kind]
 
         rows = await self._reader.rows(
             _VERSIONS,
@@ -168,7 +139,7 @@ class PageVersions:
             posts=list(map(int, names("post"))),
             boards=names("board"),
             all_boards=bool(names("boards")),
-            personas=list(batch.personas),
+            personas=list({persona for question in questions for persona in question.personas}),
         )
         return {(row.kind, row.name): row for row in rows}
 

@@ -233,6 +233,12 @@ class Settings(BaseSettings):
         description="A secret of at least 32 characters, the same on every machine of one forum; without it, one is "
         "made in FORUM_DATA",
     )
+    backup_dir: Path | None = Field(
+        None,
+        description="Folder for a backup each night; once a week, one is restored elsewhere to try it",
+    )
+    backups_kept: int = Field(14, ge=1, le=10_000, description="How many nightly backups are kept at most")
+    backup_days: int = Field(30, ge=1, le=10_000, description="Days after which a nightly backup is deleted")
     metrics: Literal["off", "loopback"] = Field(
         "off", description="Whether `/metrics` answers who asks from the same machine, past any proxy: off or loopback"
     )

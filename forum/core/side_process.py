@@ -68,7 +68,7 @@ class _Callers:
     def __init__(self) -> None:
         self.waiting = 0
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="side-process")
-        self._process: _Process | None = None
+        self._process: SideProcess | None = None
 
     async def run(self, function: Callable[..., Result], *arguments: Any, **named: Any) -> Result:
         if self.waiting >= WAITING_AT_MOST:
@@ -83,7 +83,7 @@ class _Callers:
 
     def _ask(self, call: tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]) -> Any:
         for _ in range(2):  # it may have been killed since the last time
-            self._process = self._process or _Process()
+            self._process = self._process or SideProcess()
             try:
                 return self._process.ask(call)
             except TimeoutError:
@@ -100,7 +100,7 @@ class _Callers:
             self._process = None
 
 
-class _Process:
+class SideProcess:
     """The other process, and the connection to it."""
 
     def __init__(self) -> None:
@@ -115,10 +115,10 @@ class _Process:
                 start_new_session=True,  # Ctrl-C in a terminal must not end it while requests are finished
             )
 
-    def ask(self, call: object) -> Any:
+    def ask(self, call: tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]], longest: float = LONGEST) -> Any:
         """Return the result of a call. Raises EOFError or OSError when the process is dead or hangs (TimeoutError)."""
         self._connection.send(call)
-        if not self._connection.poll(LONGEST):
+        if not self._connection.poll(longest):
             raise TimeoutError
         result, failure = self._connection.recv()
         if failure:
@@ -126,6 +126,7 @@ class _Process:
         return result
 
     def end(self) -> None:
+        """End it, whatever it does."""
         self._connection.close()
         self._process.kill()
         self._process.wait()

@@ -13,16 +13,18 @@ from sqlmodel import col
 
 from forum.content import boards
 from forum.content.posts.actions import change_words
-from forum.content.posts.context import context_of_post, context_on_board
+from forum.content.posts.context import context_in_thread, context_of_post, context_on_board
 from forum.content.posts.draft import Draft
-from forum.content.posts.insertion import add_thread
+from forum.content.posts.insertion import add_reply, add_thread
 from forum.content.posts.tables import Post
 from forum.content.threads.tables import Thread
 from forum.core.work import Work
 from forum.members.viewer import GUEST, Viewer, viewer_of, viewers
+from forum.notifications.new_posts import tell_of_post
 from moderation import appeals, case_actions, cases, name_reports, on_sight, reports
 from moderation.case_priority import Category
 from moderation.decisions import DecisionInput
+from moderation.first_words import first_words_for
 from moderation.gate import BoardGate
 from moderation.measures.tables import MeasureInput, MeasureKind
 from moderation.name_reports import NameComplaint
@@ -43,6 +45,7 @@ async def moderate(work: Work, cast: Cast) -> None:
     story = tomllib.loads(resources.files("forum.demo").joinpath("moderation.toml").read_text(encoding="utf-8"))
     for case in sorted(story["case"], key=lambda case: -float(case["hours_ago"])):
         await _play_case(_earlier(work, case), cast, case)
+    await _turn_on(_earlier(work, story["turned_on"]), cast, story["turned_on"])
     await _report_name(_earlier(work, story["reported_name"]), cast, story["reported_name"])
     await _edit(_earlier(work, story["waiting_edit"]), cast, story["waiting_edit"])
     await _hold(_earlier(work, story["held"]), cast, story["held"])
@@ -101,7 +104,9 @@ async def _play_case(work: Work, cast: Cast, story: dict[str, Any]) -> None:
 
 
 async def _talk(work: Work, cast: Cast, post: Post, case_id: UUID, story: dict[str, Any]) -> None:
-    message = MessageToMember(story["talk"]["text"].strip(), signed=True)
+    begun = {one.slug: one.text for one in first_words_for(Category.RISK, work.settings, work.now)}
+    words = begun[story["talk"]["first_words"]] if "first_words" in story["talk"] else story["talk"]["text"].strip()
+    message = MessageToMember(words, signed=True)
     written = await talks.write_to_member(work, cast[story["claimed_by"]], case_id, message)
     later = work.at(work.now + timedelta(minutes=2))
     await talks.answer(later, _author_of(post, cast), written.talk_id, story["talk"]["answer"])
@@ -114,7 +119,8 @@ def _author_of(post: Post, cast: Cast) -> Viewer:
 async def _decide(work: Work, cast: Cast, post: Post, case_id: UUID, story: dict[str, Any]) -> None:
     decision, moderator = story["decision"], cast[story["claimed_by"]]
     spans = tuple(_span(post.body_markdown, words) for words in decision.get("redact", ()))
-    measure = MeasureInput(MeasureKind.REDACT, spans=spans) if spans else MeasureInput(MeasureKind.DISMISS)
+    kind = MeasureKind.REMOVE if decision.get("remove") else MeasureKind.DISMISS
+    measure = MeasureInput(MeasureKind.REDACT, spans=spans) if spans else MeasureInput(kind)
     case = await cases.lock_case_row(work.session, case_id)
     wanted = DecisionInput(
         version=case.version,
@@ -128,6 +134,21 @@ async def _decide(work: Work, cast: Cast, post: Post, case_id: UUID, story: dict
     if "appeal" in story and decided.statement:
         later = work.at(work.now + timedelta(hours=2))
         await appeals.submit(later, _author_of(post, cast), decided.statement.id, story["appeal"]["text"])
+
+
+async def _turn_on(work: Work, cast: Cast, story: dict[str, Any]) -> None:
+    """Have somebody answer a post under the eyes of moderation, which removes that."""
+    answered = await _find_post(work.session, {**story, "number": story["reply_to"]})
+    author, draft = cast[story["by"]], Draft(story["body"], story["reply_to"])
+    context = await context_in_thread(work, author, answered.thread_id, draft)
+    post_id = (await add_reply(replace(work, gate=_gate()), author, context, draft)).id
+    post, case = await work.session.get_one(Post, post_id), await cases.get_case_of_post(work.session, post_id)
+    if case is None:
+        raise RuntimeError("Screening found nothing in words that tell somebody to harm themselves.")
+    await tell_of_post(work.session, {"post": str(post_id)}, work.now)
+    later = work.at(work.now + timedelta(minutes=6))
+    await case_actions.claim(later, cast[story["claimed_by"]], case.id)
+    await _decide(later, cast, post, case.id, story)
 
 
 async def _report_name(work: Work, cast: Cast, story: dict[str, Any]) -> None:

@@ -1,8 +1,10 @@
 """The member who sends a request, and whether they may use the forum."""
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from fastapi import Depends, Request
+from starlette.requests import cookie_parser
 
 from forum.authentication.sessions import Transport
 from forum.core import clock
@@ -14,11 +16,12 @@ from forum.members.viewer import GUEST, Viewer
 from forum.permissions import refuse_shut_out
 
 COOKIE = "__Host-forum-session"  # RFC 6265bis §4.1.3.2: this host only, over TLS only
+_COOKIE = f"{COOKIE}=".encode()
 
 
 async def viewer_of(request: Request) -> Viewer:
     """Return who sends a request, in any standing. Raises Forbidden for a cookie that another site's page sends."""
-    token, transport = _token(request)
+    token, transport = token_in(request.scope["headers"])
     if token is None:
         return GUEST
     services = services_of(request)
@@ -72,8 +75,14 @@ def address_of(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-def _token(request: Request) -> tuple[str | None, Transport]:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token:
-        return token.strip(), Transport.BEARER
-    return request.cookies.get(COOKIE), Transport.COOKIE
+def token_in(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str | None, Transport]:
+    """Return the session token in these headers of a request, if there is one, and how it was sent."""
+    authorization, cookie = None, None
+    for name, value in headers:
+        if name == b"authorization" and authorization is None:
+            authorization = value
+        elif name == b"cookie" and _COOKIE in value:
+            cookie = cookie_parser(value.decode("latin-1")).get(COOKIE, cookie)
+    if authorization and authorization[:7].lower() == b"bearer " and (token := authorization[7:].strip()):
+        return token.decode("latin-1"), Transport.BEARER
+    return cookie or None, Transport.COOKIE

@@ -7,7 +7,6 @@ theirs waits for a moderator: what these see is made for them.
 """
 
 import asyncio
-import gzip
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,22 +23,20 @@ from forum.core import clock
 from forum.core.database import Reader
 from forum.core.page_versions import PageVersions, Subject, site_version_is
 from forum.http.caching import SHARED, is_known
-from forum.http.current_member import COOKIE, viewer_of
+from forum.http.compression import LARGE, SMALL, compress, takes_gzip
+from forum.http.current_member import token_in, viewer_of
 from forum.members.standing import SHUT_OUT
 from forum.members.viewer import GUEST, Viewer
 
 LATER = datetime.max.replace(tzinfo=UTC)
 LONGEST_LANGUAGES = 100  # bytes, of an Accept-Language
 LONGEST_QUERY = 300  # bytes: no page of ours links to a longer one
-LARGE = 256 * 1024  # bytes, from which compressing takes too long beside others
-SMALL = 1_000  # bytes, below which compressing saves nothing that anybody notices
 LEVEL = 6  # of zlib, as of all pages: it is done once for each version
 KEPT_FOR = 600  # seconds, though nobody gets them: words that were removed or erased must not stay in memory for long
 OVERHEAD = 1_000  # bytes that each kept answer takes besides its words
 
 # What a route sets in the state of a request where it shows something that changes without a version.
 MOMENTARY = "is_momentary"
-_COOKIE = f"{COOKIE}=".encode()
 # Of a request that is made for a guest: who asks, and what they have already.
 _LEFT_OUT = {b"accept-encoding", b"authorization", b"cookie", b"if-none-match"}
 _OF_CONTENT = {b"content-encoding", b"content-length", b"content-type"}
@@ -132,7 +129,7 @@ class Kept:
         """Answer a request."""
         scope["route"] = self.route
         asked = dict(reversed(scope["headers"]))  # the first counts, where there are several
-        takes_small = self.was_read and _takes_gzip(asked.get(b"accept-encoding", b"").decode("latin-1"))
+        takes_small = self.was_read and takes_gzip(asked.get(b"accept-encoding", b"").decode("latin-1"))
         if takes_small and self.packet and len(self.packet.content) > LARGE and not self.small:
             self.small = await asyncio.to_thread(_compressed, self.packet)  # it would hold the loop for some 50 ms
         packet, self.was_read = (self.compressed() if takes_small else self.packet), True
@@ -259,11 +256,10 @@ def _looks_as_usual(scope: Scope) -> bool:
 
 async def _reader_of(scope: Scope) -> Viewer:
     """Return who reads, as the routes do: whoever is shut out reads as a guest."""
-    for name, value in scope["headers"]:
-        if name == b"authorization" or (name == b"cookie" and _COOKIE in value):
-            viewer = await viewer_of(Request(scope))
-            return GUEST if viewer.standing in SHUT_OUT else viewer
-    return GUEST
+    if token_in(scope["headers"])[0] is None:
+        return GUEST
+    viewer = await viewer_of(Request(scope))
+    return GUEST if viewer.standing in SHUT_OUT else viewer
 
 
 def _sees_more(reader: Viewer, kind: Kind) -> bool:
@@ -291,18 +287,10 @@ async def _make_for_guest(app: ASGIApp, scope: Scope, receive: Receive) -> _Made
 
 def _compressed(packet: Packet) -> Packet:
     """Return the answer with its bytes compressed."""
-    content = gzip.compress(packet.content, LEVEL, mtime=0)
+    content = compress(packet.content, LEVEL)
     length = (b"content-length", b"%d" % len(content))
     headers = [pair for pair in packet.headers if pair[0] != length[0]]
     return Packet([*headers, length, (b"content-encoding", b"gzip")], content)
-
-
-def _takes_gzip(accepted: str) -> bool:
-    for coding in accepted.split(","):
-        name, _, weight = coding.partition(";")
-        if name.strip().lower() == "gzip":
-            return weight.replace(" ", "") not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}
-    return False
 
 
 def _next_minute(now: datetime) -> datetime:

@@ -10,8 +10,13 @@ from fastapi.routing import APIRoute
 
 
 async def only_known_parameters(request: Request) -> None:
+    """Refuse query parameters that the route does not have: for routes that are no `Route`, which does so itself."""
+    refuse_unknown_parameters(request)
+
+
+def refuse_unknown_parameters(request: Request) -> None:
     """Refuse query parameters that the route does not have: a misspelt one must not be silently ignored."""
-    if not request.query_params:
+    if not request.scope["query_string"]:
         return
     route: APIRoute = request.scope["route"]
     known = _QUERY_NAMES.get(route.endpoint) or _QUERY_NAMES.setdefault(route.endpoint, _query_names(route))

@@ -1,8 +1,7 @@
 """The limits on requests to the whole API: plain ASGI, without a query, some microseconds a request."""
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Hashable
 from functools import lru_cache
 
 from starlette.responses import Response
@@ -13,12 +12,11 @@ from forum.core import rate_limits
 from forum.core.api_quota import ApiQuota
 from forum.core.errors import Throttled
 from forum.http import problems
-from forum.http.current_member import COOKIE
+from forum.http.current_member import token_in
 from forum.http.middleware import STREAM
 
 UNCOUNTED = {"/healthz", "/readyz"}  # monitoring asks again and again
 STATIC = "/static/"  # files that a browser asks for once
-_COOKIE = f"{COOKIE}=".encode()
 VALUES_PER_REQUEST = 10  # a hundred handles in one query weigh as much as eleven requests
 _network = lru_cache(maxsize=4096)(rate_limits.network)
 
@@ -54,14 +52,17 @@ class ApiLimit:
         network = _network(client[0] if client else "")
         try:
             self._quota.count(self._who(scope, network), _weight(scope))
-            with nullcontext() if scope["path"] == STREAM else self._one_under_way(network):
+            if scope["path"] == STREAM:
                 await self.app(scope, receive, send)
+            else:
+                await self._pass_on(network, scope, receive, send)
         except Throttled as refused:
             await self._answer(refused, scope)(scope, receive, send)
 
-    @contextmanager
-    def _one_under_way(self, network: str) -> Iterator[None]:
-        if self._under_way[network] >= self._at_once:
+    async def _pass_on(self, network: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and count it while it is under way. Raises Throttled."""
+        under_way = self._under_way
+        if under_way[network] >= self._at_once:
             raise Throttled(
                 "Too many requests at once. Please wait for some of the answers.",
                 policy="at-once",
@@ -69,16 +70,16 @@ class ApiLimit:
                 window=1,
                 retry_after=1,
             )
-        self._under_way[network] += 1
+        under_way[network] += 1
         try:
-            yield
+            await self.app(scope, receive, send)
         finally:
-            self._under_way[network] -= 1
-            if not self._under_way[network]:
-                del self._under_way[network]
+            under_way[network] -= 1
+            if not under_way[network]:
+                del under_way[network]
 
     def _who(self, scope: Scope, network: str) -> Hashable:
-        token = _token(scope["headers"])
+        token, _ = token_in(scope["headers"])
         if token is None:
             return network
         return self._session_cache.owner(token) or ("token", network)
@@ -87,14 +88,3 @@ class ApiLimit:
 def _weight(scope: Scope) -> int:
     """Return as how many requests this one counts: one that names many things in its query is as much work."""
     return 1 + int(scope["query_string"].count(b"&")) // VALUES_PER_REQUEST
-
-
-def _token(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
-    """Return what may be a session token, found as `current_member.py` finds it."""
-    cookie = None
-    for name, value in headers:
-        if name == b"authorization" and value[:7].lower() == b"bearer ":
-            return value[7:].decode("latin-1").strip()
-        if name == b"cookie" and _COOKIE in value:
-            cookie = value.partition(_COOKIE)[2].partition(b";")[0].decode("latin-1").strip()
-    return cookie or None

@@ -21,6 +21,7 @@ from forum.core.work import Transactions, Work
 from forum.home import CountUrgent
 from forum.http.body_size import ORDINARY, bounded, largest_body, most_parts, refuse_crowded
 from forum.http.csrf import SAFE_METHODS
+from forum.http.query_parameters import refuse_unknown_parameters
 from forum.passwords.breached_passwords import BreachedPasswords
 
 # What clients send where they have nothing to say.
@@ -96,7 +97,7 @@ Reading = Annotated[Reader, Depends(_reading)]
 
 
 class Route(APIRoute):
-    """A route that reads no more of a body than it needs, and none where it takes none.
+    """A route that reads no more of a body than it needs, and none where it takes none; it knows its parameters.
 
     It runs a read once more when the database could not answer for a passing reason: a migration in another process
     makes every prepared statement fail exactly once. A write is not run again: the answer is 503, and the client
@@ -112,6 +113,7 @@ class Route(APIRoute):
         required = bool(self.body_field and self.body_field.field_info.is_required())
 
         async def answer_reads_again(request: Request) -> Response:
+            refuse_unknown_parameters(request)  # no dependency: that would cost ten times as much
             request = Request(request.scope, bounded(request.receive, limit))
             if not model and request.method not in SAFE_METHODS:
                 await _refuse_body(request)

@@ -5,7 +5,7 @@ there; and whoever only looks needs no database. The file is for its owner alone
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Self, TypeVar, cast
@@ -19,6 +19,7 @@ from forum.importers.records import (
     SourceRecord,
     ThreadRecord,
 )
+from forum.importers.remarks import Remark
 
 BATCH = 1_000  # records that are written together
 # The columns beside the record are what plans join and sort by. `seq` is the order in which records came.
@@ -31,11 +32,13 @@ CREATE TABLE post (
     shown TEXT NOT NULL, record TEXT NOT NULL
 );
 CREATE TABLE other (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, record TEXT NOT NULL);
+CREATE TABLE remark (what TEXT NOT NULL, old TEXT NOT NULL, detail TEXT NOT NULL);
 CREATE INDEX post_thread ON post (thread, written_at, seq);
 CREATE INDEX post_author ON post (author);
 CREATE INDEX other_kind ON other (kind, seq);
 """
 R = TypeVar("R", bound=AnyRecord)
+Found = tuple[Remark, str, str]  # what, the old id of the record, and a few words about it
 
 
 class Staging:
@@ -86,10 +89,45 @@ class Staging:
         """Give the posts of a thread as they follow each other: by time, then as they came."""
         return self._read(PostRecord, "SELECT record FROM post WHERE thread = ? ORDER BY written_at, seq", thread)
 
+    def post_lines(self) -> Iterator[str]:
+        """Give all posts as lines of JSON, for a process that reads them itself."""
+        for (line,) in self.connection.execute("SELECT record FROM post ORDER BY seq"):
+            yield line
+
+    def hidden_posts(self) -> Iterator[str]:
+        """Give the old ids of posts that not everybody could read who could read their board."""
+        for (old,) in self.connection.execute("SELECT old FROM post WHERE shown <> 'visible'"):
+            yield old
+
+    def threads_of_few(self) -> Iterator[str]:
+        """Give the old ids of threads that were hidden, or stand where only staff could read."""
+        query = (
+            "SELECT thread.old FROM thread JOIN board ON board.old = thread.board "
+            "WHERE json_extract(board.record, '$.readers') = 'staff' "
+            "OR json_extract(thread.record, '$.shown') <> 'visible'"
+        )
+        for (old,) in self.connection.execute(query):
+            yield old
+
     def others(self, kind: type[R]) -> Iterator[R]:
         """Give all records of a kind that has no table of its own."""
         query = "SELECT record FROM other WHERE kind = ? ORDER BY seq"
         return self._read(kind, query, kind.model_fields["kind"].default)
+
+    def note(self, remarks: Iterable[Found]) -> None:
+        """Keep what was found."""
+        with self.connection:
+            self.connection.executemany("INSERT INTO remark (what, old, detail) VALUES (?, ?, ?)", remarks)
+
+    def remarks(self) -> Mapping[Remark, int]:
+        """Return how often each was found."""
+        rows = self.connection.execute("SELECT what, count(*) FROM remark GROUP BY what ORDER BY min(rowid)")
+        return {Remark(what): count for what, count in rows}
+
+    def examples(self, what: Remark, most: int = 20) -> list[tuple[str, str]]:
+        """Return the first of what was found: the old id and a few words."""
+        query = "SELECT old, detail FROM remark WHERE what = ? ORDER BY rowid LIMIT ?"
+        return [(old, detail) for old, detail in self.connection.execute(query, (what, most))]
 
     def count(self, table: str) -> int:
         """Return how many records a table has."""
@@ -118,3 +156,24 @@ class Staging:
             record = RECORD.validate_json(line)
             assert isinstance(record, kind)  # noqa: S101 (each table has one kind)
             yield record
+
+
+class Notebook:
+    """Keeps what a reader finds while it gives records, a batch at a time. A context manager."""
+
+    def __init__(self, staging: Staging) -> None:
+        self._staging = staging
+        self._waiting: list[Found] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._staging.note(self._waiting)
+
+    def add(self, what: Remark, old: str, detail: str = "") -> None:
+        """Note that something was found."""
+        self._waiting.append((what, old, detail))
+        if len(self._waiting) >= BATCH:
+            self._staging.note(self._waiting)
+            self._waiting.clear()

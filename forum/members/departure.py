@@ -17,13 +17,13 @@ from forum.members.tables import FORMER, NO_PASSWORD, Member, SpentHandle
 
 async def is_handle_spent(session: AsyncSession, *skeletons: str) -> bool:
     """Return whether somebody had a handle that looks like one of these, and left or took another."""
-    found = exists().where(col(SpentHandle.digest).in_([_digest(skeleton) for skeleton in skeletons]))
+    found = exists().where(col(SpentHandle.digest).in_([digest_of(skeleton) for skeleton in skeletons]))
     return bool((await session.execute(select(found))).scalar_one())
 
 
 async def spend_handle(session: AsyncSession, skeleton: str) -> None:
     """Let nobody take a handle again that looks like this. Idempotent."""
-    spent = insert(SpentHandle).values(digest=_digest(skeleton))
+    spent = insert(SpentHandle).values(digest=digest_of(skeleton))
     await session.execute(spent.on_conflict_do_nothing())
 
 
@@ -71,5 +71,6 @@ def belongings() -> Iterator[tuple[Table, Column[Any]]]:
                 yield table, reference.parent
 
 
-def _digest(skeleton: str) -> bytes:
+def digest_of(skeleton: str) -> bytes:
+    """Return what is kept of a spent handle, by what it looked like."""
     return hashlib.sha256(skeleton.encode()).digest()

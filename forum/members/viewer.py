@@ -1,12 +1,30 @@
 """Who sends a request, with the roles and the standing that were read for it."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+from typing import cast as as_type
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Boolean, Integer, Text, Uuid, bindparam, func, select, true
+from sqlalchemy import (
+    ARRAY,
+    BindParameter,
+    Boolean,
+    Integer,
+    Text,
+    Uuid,
+    bindparam,
+    cast,
+    column,
+    func,
+    literal_column,
+    select,
+    true,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.sql.visitors import replacement_traverse
 from sqlmodel import col
 
 from forum.core.database import Query, query
@@ -98,6 +116,42 @@ VIEWER_PERSONAS = bindparam("viewer_personas", type_=ARRAY(Uuid()))
 AUDIENCES = bindparam("audiences", type_=ARRAY(Text()))
 MODERATED_BOARDS = bindparam("moderated_boards", type_=ARRAY(Integer()))
 MODERATES_EVERYWHERE = bindparam("moderates_everywhere", type_=Boolean())
+_PARAMETERS: Sequence[BindParameter[Any]] = (
+    VIEWER_ID,
+    VIEWER_PERSONAS,
+    AUDIENCES,
+    MODERATED_BOARDS,
+    MODERATES_EVERYWHERE,
+)
+
+
+def for_each(of_one: Query, *own: BindParameter[Any]) -> Query:
+    """Return a select of what each of many viewers sees: the rows of `of_one`, with the viewer's `place` among them.
+
+    Its parameter `viewers` is what `as_each` returns; `own` are further parameters that differ between viewers.
+    """
+    types = {parameter.key: parameter.type for parameter in (*_PARAMETERS, *own)}
+
+    def replaced(element: Any, **_: Any) -> Any:
+        name = element.key if isinstance(element, BindParameter) else None
+        return literal_column(f"viewer.{name}", types[name]) if name in types else None
+
+    found = as_type(Query, replacement_traverse(of_one, {}, replaced)).lateral("found")
+    listed = func.jsonb_to_recordset(cast(bindparam("viewers", type_=Text()), JSONB)).table_valued(
+        column("place", Integer()), *(column(name, kind) for name, kind in types.items())
+    )
+    viewers = listed.render_derived(name="viewer", with_types=True)
+    return query(viewers.c.place, *found.c).select_from(viewers).join(found, true()).order_by(viewers.c.place)
+
+
+def as_each(viewers: Sequence[Viewer], **own: Sequence[Any]) -> str:
+    """Return these viewers as the parameter of a select of `for_each`; of `own`, each has the value at their place."""
+    rows = [
+        {"place": place, **viewer.query_parameters, **{name: values[place] for name, values in own.items()}}
+        for place, viewer in enumerate(viewers)
+    ]
+    return json.dumps(rows, default=str)
+
 
 _granted = (
     select(

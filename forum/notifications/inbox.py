@@ -1,6 +1,6 @@
 """Notifications: each tells one member one thing. None quotes a post; those of new posts name the thread."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -38,7 +38,7 @@ from forum.content.threads.visibility import THREAD_VISIBLE
 from forum.core import pagination
 from forum.core.database import Moment, Prepared, Query, Reader, check_one_of, new_id, query, rows_of
 from forum.core.work import Work
-from forum.members.viewer import VIEWER_ID, VIEWER_PERSONAS, Viewer
+from forum.members.viewer import VIEWER_ID, VIEWER_PERSONAS, Viewer, as_each, for_each
 from forum.notifications import letters
 
 
@@ -100,6 +100,7 @@ class NotificationKind(StrEnum):
     THREAD_POST = "thread_post"
     BOARD_POST = "board_post"
     MAILS_STOPPED = "mails_stopped"
+    BACKUP_FAILED = "backup_failed"
     WEBHOOK_OFF = "webhook_off"
 
 
@@ -168,6 +169,7 @@ FOR_STAFF = (
     NotificationKind.ASSESSMENT_DUE,
     NotificationKind.CLAIM_ANSWERED,
     NotificationKind.CLAIM_ENDED,
+    NotificationKind.BACKUP_FAILED,
 )
 # No letter is sent because of these.
 NOT_MAILED = (*FOR_STAFF, NotificationKind.REACTED)
@@ -313,10 +315,12 @@ def _own(*wanted: Any, is_staff: bool) -> Query:
     return found if is_staff else found.where(*(col(Notification.kind) != kind for kind in FOR_STAFF))
 
 
-_UNREAD = {
-    is_staff: Prepared(_own(func.count().label("unread"), is_staff=is_staff).where(col(Notification.read_at).is_(None)))
+_COUNT_UNREAD = {
+    is_staff: _own(func.count().label("unread"), is_staff=is_staff).where(col(Notification.read_at).is_(None))
     for is_staff in (False, True)
 }
+_UNREAD = {is_staff: Prepared(of_one) for is_staff, of_one in _COUNT_UNREAD.items()}
+_UNREAD_OF_EACH = {is_staff: Prepared(for_each(of_one)) for is_staff, of_one in _COUNT_UNREAD.items()}
 
 
 def select_notifications(viewer: Viewer, after: tuple[UUID] | None, limit: int) -> Query:
@@ -365,6 +369,16 @@ async def count_unread(reader: Reader, viewer: Viewer) -> int:
     return int((await reader.row(_UNREAD[viewer.is_staff], **viewer.query_parameters)).unread)
 
 
+async def count_unread_of(reader: Reader, viewers: Collection[Viewer]) -> Mapping[Viewer, int]:
+    """Return how many notifications each of these viewers has not read: in two statements, however many they are."""
+    counted: dict[Viewer, int] = {}
+    for is_staff, statement in _UNREAD_OF_EACH.items():
+        some = [viewer for viewer in viewers if viewer.is_staff == is_staff]
+        rows = await reader.rows(statement, viewers=as_each(some)) if some else ()
+        counted.update({some[row.place]: row.unread for row in rows})
+    return counted
+
+
 async def count_unread_in_transaction(work: Work, viewer: Viewer) -> int:
     """Return how many notifications the viewer has not read, as it is in this transaction."""
     return int((await work.session.execute(_UNREAD[viewer.is_staff].query, viewer.query_parameters)).scalar_one())
@@ -408,6 +422,13 @@ async def is_told(session: AsyncSession, kind: NotificationKind, subject_id: UUI
     """Return whether somebody was told this of a subject, and it was not withdrawn since."""
     told = exists().where(col(Notification.kind) == kind, col(Notification.subject_id) == subject_id)
     return bool((await session.execute(select(told))).scalar_one())
+
+
+async def list_told_of(session: AsyncSession, kind: NotificationKind, subjects: Collection[UUID]) -> set[UUID]:
+    """Return of which of these subjects somebody was told this, and it was not withdrawn since."""
+    about = col(Notification.subject_id)
+    told = select(about).where(col(Notification.kind) == kind, about.in_(subjects)).distinct()
+    return {subject_id for subject_id in (await session.execute(told)).scalars() if subject_id}
 
 
 async def notify_each(
@@ -459,7 +480,7 @@ async def mark_read(work: Work, viewer: Viewer, up_to: UUID) -> None:
 
 
 async def withdraw_but_about(
-    session: AsyncSession, kinds: Collection[NotificationKind], subjects: Select[UUID]
+    session: AsyncSession, kinds: Collection[NotificationKind], subjects: Select[UUID] | Collection[UUID]
 ) -> None:
     """Delete the notifications of these kinds, but those about these subjects: the others wait no more."""
     over = (col(Notification.kind).in_(kinds), col(Notification.subject_id).not_in(subjects))

@@ -113,7 +113,7 @@ async def choose_letters(work: Work, viewer: Viewer, wanted: WantedLetters) -> N
     quiet_from, quiet_to = wanted.quiet or (None, None)
     values: dict[str, Any] = {
         **{"mode": wanted.mode, "at": wanted.at, "zone": wanted.zone, "paused_until": wanted.paused_until},
-        **{"quiet_from": quiet_from, "quiet_to": quiet_to, "refusals": 0, "stopped_at": None},
+        **{"quiet_from": quiet_from, "quiet_to": quiet_to, "refusals": 0, "returns": 0, "stopped_at": None},
     }
     kept = insert(rows_of(LetterChoice)).values(member_id=member.id, **values)
     await work.session.execute(kept.on_conflict_do_update(index_elements=["member_id"], set_=values))
@@ -165,10 +165,15 @@ async def turn_off(transactions: Transactions, token: str, address: str) -> None
     A job does it, a moment later: the time of the answer tells nothing. Raises Throttled over the limit of an address.
     """
     await transactions.count_try("unsubscribe", "unsubscribe", network(address))
-    asked = {"token_digest": tokens.digest(token), "now": transactions.now}
     async with transactions.begin() as work:
-        owner = (await work.session.execute(_OWNER, asked)).scalar_one_or_none()
+        owner = await find_owner(work, token)
         await jobs.enqueue(work.session, TURN_OFF, {"member": str(owner or new_id())})
+
+
+async def find_owner(work: Work, token: str) -> UUID | None:
+    """Return whose letters have this token, if anybody's."""
+    asked = {"token_digest": tokens.digest(token), "now": work.now}
+    return (await work.session.execute(_OWNER, asked)).scalar_one_or_none()
 
 
 async def turn_letters_off(session: AsyncSession, payload: Payload, _now: datetime) -> None:

@@ -1,7 +1,7 @@
 """Send the letters that are due, and stop where a mail server refuses them."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import delete, select, update
@@ -26,6 +26,9 @@ from forum.notifications.letters import TIMES, WANTED, LetterChoice, MailDue, ad
 SEND_DUE = Job("send_due_letters")
 AT_ONCE = 50  # members in one transaction: what they are told meanwhile waits for its end
 MOST_REFUSALS = 3
+# A letter leaves once in three hours at most: what comes back within one of the last is the same letter once more.
+ONE_LETTER = timedelta(hours=1)
+IN_A_ROW = timedelta(days=30)  # a letter that did not come back tells nobody, so only time ends a row
 
 
 async def send_due(session: AsyncSession, _payload: Payload, now: datetime) -> None:
@@ -71,10 +74,28 @@ async def note_end(session: AsyncSession, member_id: UUID, was_taken: bool, now:
         return
     choice.refusals = 0 if was_taken else choice.refusals + 1
     if choice.refusals == MOST_REFUSALS:
-        choice.stopped_at = now
-        await session.flush()
-        await forget_due(session, member_id)
-        await inbox.notify(session, member_id, NotificationKind.MAILS_STOPPED, now)
+        await _stop(session, choice, now)
+
+
+async def note_returned(session: AsyncSession, member_id: UUID, now: datetime) -> None:
+    """Count the letters of a member that came back; after the third in a row, send none any more."""
+    await lock_member_row(session, member_id)
+    choice = await session.get(LetterChoice, member_id)
+    if choice is None or choice.stopped_at is not None:
+        return
+    since = now - choice.returned_at if choice.returned_at else IN_A_ROW
+    if since < ONE_LETTER:
+        return
+    choice.returns, choice.returned_at = choice.returns + 1 if since < IN_A_ROW else 1, now
+    if choice.returns == MOST_REFUSALS:
+        await _stop(session, choice, now)
+
+
+async def _stop(session: AsyncSession, choice: LetterChoice, now: datetime) -> None:
+    choice.stopped_at = now
+    await session.flush()
+    await forget_due(session, choice.member_id)
+    await inbox.notify(session, choice.member_id, NotificationKind.MAILS_STOPPED, now)
 
 
 HOOKS = MailHooks(is_wanted, note_end, create_off_token)

@@ -43,7 +43,13 @@ class LetterChoice(SQLModel, table=True):
     paused_until: datetime | None = Field(default=None, sa_type=Moment)
     sent_at: datetime | None = Field(default=None, sa_type=Moment, description="When the last letter left")
     refusals: int = Field(default=0, description="How many letters in a row their mail server refused for good")
-    stopped_at: datetime | None = Field(default=None, sa_type=Moment, description="Since then it refused too many")
+    returns: int = Field(
+        default=0, sa_column_kwargs={"server_default": "0"}, description="How many letters in a row came back later"
+    )
+    returned_at: datetime | None = Field(default=None, sa_type=Moment, description="When the last one came back")
+    stopped_at: datetime | None = Field(
+        default=None, sa_type=Moment, description="Since then, too many were refused or came back"
+    )
 
 
 class MailDue(SQLModel, table=True):

@@ -15,10 +15,12 @@ from forum.passwords.breached_passwords import BreachedPasswords
 from forum.passwords.legacy_hashes import (
     ARGON2_SALT_AND_DIGEST,
     LEGACY_FORMATS,
+    WRAPPED_FORMATS,
     HashFormat,
     argon2_matches,
     as_typed,
     find_format,
+    setting_of,
 )
 
 # Seconds until somebody learns that a password is wrong, whatever the work: longer than the costliest hash of an old
@@ -37,7 +39,7 @@ _context = CryptContext(
 _OURS = HashFormat(
     re.compile(rf"\$argon2id\$v=19\$m=19456,t=2,p=1{ARGON2_SALT_AND_DIGEST}", re.ASCII), as_typed, argon2_matches
 )
-_FORMATS = (_OURS, *LEGACY_FORMATS)
+_FORMATS = (_OURS, *LEGACY_FORMATS, *WRAPPED_FORMATS)
 
 # One thread: hashing releases the interpreter lock, and many sign-ins at once must not take every core.
 _hashing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="passwords")
@@ -90,6 +92,17 @@ async def hash_new_password(
 async def hash_secret(secret: str) -> str:
     """Return the hash to store for a secret that we made ourselves. Raises Overloaded."""
     return await _queue.run(lambda: str(_context.hash(secret)))
+
+
+def hash_to_store(stored: str) -> str | None:
+    """Return what to store for a hash from an old board, so that its password opens the account here; None: it cannot.
+
+    A quick one is hashed once more, for some 30 ms: who moves many people calls it in threads beside the event loop.
+    """
+    format_ = find_format(stored, LEGACY_FORMATS)
+    if format_ is None or not format_.is_quick:
+        return stored if format_ else None
+    return f"$moved${setting_of(stored)}{_context.hash(stored)}"
 
 
 async def verify(password: str, stored: str | None) -> tuple[bool, str | None]:

@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import bcrypt
 from passlib.hash import argon2, phpass
@@ -102,9 +103,16 @@ def _bcrypt_of_phpass_matches(secret: bytes, stored: str) -> bool:
     return _bcrypt_matches(inner[-22:].encode(), "$2y$" + cost_and_salt.replace("\\", "$") + digest)
 
 
+# Of these, somebody who steals the database tries millions in a second: see `WRAPPED_FORMATS`.
+_PHPBB_PHPASS = HashFormat(re.compile(r"\$H\$[5-9A-D][./\w]{30}", re.ASCII), _phpbb, _phpass_matches, is_quick=True)
+_WORDPRESS_PHPASS = HashFormat(
+    re.compile(r"\$P\$[5-9A-D][./\w]{30}", re.ASCII), _wordpress, _phpass_matches, is_quick=True
+)
+_MD5 = HashFormat(re.compile(r"[0-9a-f]{32}"), _either_board, _md5_matches, is_quick=True)
+
 LEGACY_FORMATS = (
     # phpBB 3.0 to 3.3
-    HashFormat(re.compile(r"\$H\$[5-9A-D][./\w]{30}", re.ASCII), _phpbb, _phpass_matches, is_quick=True),
+    _PHPBB_PHPASS,
     HashFormat(re.compile(r"\$2[aby]\$(0[4-9]|1[0-2])\$[./\w]{53}", re.ASCII), _phpbb, _bcrypt_matches),
     HashFormat(
         re.compile(rf"\$argon2id?\$v=19\$m=\d{{1,5}},t=[1-4],p=[1-4]{ARGON2_SALT_AND_DIGEST}", re.ASCII),
@@ -117,8 +125,47 @@ LEGACY_FORMATS = (
         _bcrypt_of_phpass_matches,
     ),
     # WordPress before 6.8, and since
-    HashFormat(re.compile(r"\$P\$[5-9A-D][./\w]{30}", re.ASCII), _wordpress, _phpass_matches, is_quick=True),
+    _WORDPRESS_PHPASS,
     HashFormat(re.compile(r"\$wp\$2y\$(0[4-9]|1[0-2])\$[./\w]{53}", re.ASCII), _wordpress, _bcrypt_of_hmac_matches),
     # what either takes from somebody who wrote into its database by hand
-    HashFormat(re.compile(r"[0-9a-f]{32}"), _either_board, _md5_matches, is_quick=True),
+    _MD5,
 )
+
+
+# Quick hashes that moved here: ours of theirs, `$moved$SETTING$argon2id$…`. The setting is what theirs begins with:
+# from it and a password, theirs is made again, and then ours. So no quick hash is in the database, or in a backup.
+_WRAPPED = r"\$moved\${setting}(\$argon2id\$v=19\$m=19456,t=2,p=1" + ARGON2_SALT_AND_DIGEST + ")"
+_PHPASS_SETTING, _MD5_SETTING = slice(1, 12), "md5"
+
+
+def _phpass_again(secret: bytes, setting: str) -> str:
+    ident, rounds, salt = setting[0], _PHPASS_DIGITS.index(setting[2]), setting[3:]
+    return str(phpass.using(ident=ident, rounds=rounds, salt=salt).hash(secret))
+
+
+def _md5_again(secret: bytes, _setting: str) -> str:
+    return hashlib.md5(secret, usedforsecurity=False).hexdigest()
+
+
+def _wrapped_matches(again: Callable[[bytes, str], str], secret: bytes, stored: str) -> bool:
+    setting, ours = stored.removeprefix("$moved$").split("$argon2id$")
+    return argon2_matches(again(secret, setting).encode(), f"$argon2id${ours}")
+
+
+def _wrapped(
+    setting: str, hashed_texts: Callable[[str], Iterable[str]], again: Callable[[bytes, str], str]
+) -> HashFormat:
+    pattern = re.compile(_WRAPPED.replace("{setting}", setting), re.ASCII)
+    return HashFormat(pattern, hashed_texts, partial(_wrapped_matches, again))
+
+
+WRAPPED_FORMATS = (
+    _wrapped(r"H\$[5-9A-D][./\w]{8}", _phpbb, _phpass_again),
+    _wrapped(r"P\$[5-9A-D][./\w]{8}", _wordpress, _phpass_again),
+    _wrapped(_MD5_SETTING, _either_board, _md5_again),
+)
+
+
+def setting_of(stored: str) -> str:
+    """Return what a quick hash begins with, that it takes to make it again."""
+    return _MD5_SETTING if _MD5.pattern.fullmatch(stored) else stored[_PHPASS_SETTING]

@@ -1,15 +1,17 @@
 """A copy of personal data as a ZIP: each section as JSON for programs, and all as one page to read."""
 
 import html
-import io
 import json
+import shutil
+import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from forum.core.export_section import ExportSection, SafeHtml
 
+IN_MEMORY = 16 * 1024 * 1024  # bytes: few copies are larger
 PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -36,25 +38,53 @@ you”. The folder “data” has the same for programs.</p>
 """
 
 
-def build_zip(sections: Sequence[ExportSection], now: datetime) -> bytes:
-    """Return the ZIP. Its page loads nothing from elsewhere."""
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, text in _files(sections, now):
-            archive.writestr(zipfile.ZipInfo(name, now.timetuple()[:6]), text, zipfile.ZIP_DEFLATED)
-    return file.getvalue()
+class Archive:
+    """The ZIP of a copy while it is made, section by section: the words of a large one are not in memory all at once.
 
+    Its page loads nothing from elsewhere.
+    """
 
-def _files(sections: Sequence[ExportSection], now: datetime) -> Iterator[tuple[str, str]]:
-    parts = "\n".join(map(_section, sections))
-    yield "index.html", PAGE.format(made=f"{now:%d %B %Y}", parts=parts)
-    for section in sections:
-        yield f"data/{section.name}.json", json.dumps(section.items, ensure_ascii=False, indent=2, default=_plain)
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+        # Without a name on the disk, and there only where they are large.
+        self._file, self._page = (tempfile.SpooledTemporaryFile(IN_MEMORY) for _ in range(2))  # noqa: SIM115 - __exit__ closes them
+        self._zip = zipfile.ZipFile(self._file, "w")
+        self._before, _, self._after = PAGE.format(made=f"{now:%d %B %Y}", parts="\0").partition("\0")
 
+    def __enter__(self) -> Self:
+        return self
 
-def _section(section: ExportSection) -> str:
-    items = "\n".join(map(_item, section.items)) or "<p>Nothing.</p>"
-    return f"<h2>{html.escape(section.title)}</h2>\n{items}"
+    def __exit__(self, *_: object) -> None:
+        for file in (self._zip, self._file, self._page):
+            file.close()
+
+    def add(self, sections: Iterable[ExportSection]) -> None:
+        """Add some sections."""
+        for section in sections:
+            text = json.dumps(section.items, ensure_ascii=False, indent=2, default=_plain)
+            self._zip.writestr(self._info(f"data/{section.name}.json"), text)
+            self._page.write(f"<h2>{html.escape(section.title)}</h2>\n".encode())
+            for item in map(_item, section.items):
+                self._page.write(f"{item}\n".encode())
+            if not section.items:
+                self._page.write(b"<p>Nothing.</p>\n")
+
+    def parts(self, size: int) -> Iterator[bytes]:
+        """Add the page, and give the whole ZIP in parts of this size."""
+        self._page.seek(0)
+        with self._zip.open(self._info("index.html"), "w") as page:
+            page.write(self._before.encode())
+            shutil.copyfileobj(self._page, page)
+            page.write(self._after.encode())
+        self._zip.close()
+        self._file.seek(0)
+        while part := self._file.read(size):
+            yield part
+
+    def _info(self, name: str) -> zipfile.ZipInfo:
+        info = zipfile.ZipInfo(name, self._now.timetuple()[:6])
+        info.compress_type = zipfile.ZIP_DEFLATED
+        return info
 
 
 def _item(item: Mapping[str, Any]) -> str:

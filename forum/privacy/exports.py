@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer, Uuid, and_, bindparam, delete, or_, select
+from sqlalchemy import Integer, Uuid, and_, bindparam, delete, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -125,18 +125,27 @@ def make_exporter(hooks: Sequence[ExportHook]) -> Handler:
         if asked is None or asked.made_at:
             return
         viewer = viewer_of((await session.execute(viewers().where(col(Member.id) == asked.member_id))).one())
-        sections = [section for hook in hooks for section in await hook(session, viewer, now)]
-        content = await asyncio.to_thread(archive.build_zip, sections, now)
-        for number, start in enumerate(range(0, len(content), PART)):
-            session.add(ExportPart(export_id=asked.id, number=number, content=content[start : start + PART]))
+        with archive.Archive(now) as made:
+            for hook in hooks:
+                await asyncio.to_thread(made.add, await hook(session, viewer, now))
+            size = await _store(session, asked.id, made)
         others = (col(Export.member_id) == asked.member_id, col(Export.id) != asked.id)
         await session.execute(delete(Export).where(*others))
-        asked.made_at, asked.expires_at, asked.size = now, now + KEPT_FOR, len(content)
+        asked.made_at, asked.expires_at, asked.size = now, now + KEPT_FOR, size
         await inbox.notify(session, asked.member_id, inbox.NotificationKind.EXPORT_READY, now, subject_id=asked.id)
         email = (await session.get_one(Member, asked.member_id)).email
         await outbox.enqueue(session, MailKind.EXPORT_READY, now, member_id=asked.member_id, email=email)
 
     return export
+
+
+async def _store(session: AsyncSession, export_id: UUID, made: archive.Archive) -> int:
+    """Store a copy in parts, one of which is in memory at a time, and return its size."""
+    parts, size, number = made.parts(PART), 0, 0
+    while content := await asyncio.to_thread(next, parts, b""):
+        await session.execute(insert(ExportPart).values(export_id=export_id, number=number, content=content))
+        size, number = size + len(content), number + 1
+    return size
 
 
 async def delete_expired(session: AsyncSession, now: datetime) -> None:

@@ -30,6 +30,11 @@ class Page:
     indexable: bool = False
     done: str = ""  # the key of what was done, where the answer to a form is a page and no other address
 
+    @property
+    def has_secret(self) -> bool:
+        """Whether it is not compressed: its length would tell how like a secret in it is to what was typed (BREACH)."""
+        return False
+
 
 @dataclass(frozen=True, kw_only=True)
 class FormPage(Page):

@@ -20,11 +20,6 @@ class PageRoute(APIRoute):
     dependency: those are solved for each read as well.
     """
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        if self.methods == {"GET"}:  # the server sends the headers alone (RFC 9110 §9.3.2)
-            self.methods = {"GET", "HEAD"}
-
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the function that answers a request."""
         answer = super().get_route_handler()

@@ -34,6 +34,7 @@ from forum.web.content import (
     glossary,
     ignored,
     new_threads,
+    old_links,
     posts,
     reactions,
     read_marks,
@@ -103,6 +104,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     invitations.router,
     unsent_mail.router,
     webhooks.router,
+    old_links.router,
 )
 
 

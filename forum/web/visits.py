@@ -174,7 +174,10 @@ class Visit:
             headers["X-Robots-Tag"] = "noindex"
         if status != 200 or page.is_own:
             content = self._render(page)
-            return _encoded(self.request, content, status, headers | {"Cache-Control": "no-store"})
+            headers["Cache-Control"] = "no-store"
+            if page.has_secret:
+                return Response(content, status, headers, media_type="text/html")
+            return _encoded(self.request, content, status, headers)
         kept = self._kept(page)
         caching, is_unchanged = etag_headers(self.request, kept.tag, shared=True)
         headers |= {"Cache-Control": caching["Cache-Control"], "ETag": caching["ETag"]}
@@ -448,7 +451,7 @@ def key_of(value: object) -> Hashable:
 
 
 def _encoded(request: Request, content: bytes, status: int, headers: Mapping[str, str]) -> Response:
-    """Return the response, compressed where the browser takes it: there is no secret in a page (BREACH)."""
+    """Return the response, compressed where the browser takes it."""
     if len(content) < COMPRESSED_FROM or "gzip" not in request.headers.get("accept-encoding", ""):
         return Response(content, status, dict(headers), media_type="text/html")
     packed = gzip.compress(content, 6, mtime=0)

@@ -99,6 +99,7 @@ BY_CODE: Mapping[str, str] = {
     "template_changed": mark("Somebody else changed this template a moment ago. Please look at it again."),
     "template_not_found": mark("This template is not here any more."),
     "template_would_be_held": mark("This template cannot be kept as it is. Please put it in another way."),
+    "word_changed": mark("This word is explained already. Read what it means now. To change that, send yours again."),
     "too_many_templates": mark("Your organisation has 200 templates already. Delete one first."),
     "unfilled_placeholder": mark(
         "Something of the template is not filled in yet. Look for {…}: put in what belongs there, or take it out."

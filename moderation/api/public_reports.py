@@ -80,6 +80,10 @@ class PublicReportReceipt(ResponseBody):
     due_at: Moment = Field(description="By when somebody should have looked at it")
     complain: str = Field(description="How to complain", examples=[HOW_TO_COMPLAIN])
     help: CrisisHelp | None = Field(description="Who helps at once, if your words sound like danger")
+    outside_contact: str | None = Field(
+        description="Whom else you can turn to, where one person alone looks at reports: it may be about them",
+        examples=["The trustees: 020 7946 0000"],
+    )
 
 
 class ProgressRequest(RequestBody):
@@ -99,6 +103,10 @@ class ProgressOfReport(ResponseBody):
         examples=[OUTCOME_WORDS[ReportOutcome.UPHELD]],
     )
     settled_at: Moment | None = Field(description="Null while it waits")
+    outside_contact: str | None = Field(
+        description="Whom else you can turn to, while it waits and there may be nobody here who can decide it",
+        examples=["The trustees: 020 7946 0000"],
+    )
     complain: str = Field(description="How to complain", examples=[HOW_TO_COMPLAIN])
 
 
@@ -163,6 +171,7 @@ async def file_public_report(
         due_at=receipt.due_at,
         complain=HOW_TO_COMPLAIN,
         help=help_response(receipt.help),
+        outside_contact=receipt.outside_contact,
     )
     return json_response(body, 201)
 

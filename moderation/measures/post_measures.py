@@ -1,13 +1,15 @@
 """Measures about a post: publish what is held or waits, refuse an edit that waits, remove; and the undo of each."""
 
+from forum.content import addressed_help
 from forum.content.posts import held_edits
 from forum.content.posts.revisions import get_words, replace_body_by_moderator
-from forum.content.posts.tables import HeldState, Visibility
+from forum.content.posts.tables import HeldEdit, HeldState, Visibility
 from forum.content.posts.visibility import set_visibility
 from forum.content.threads.changes import lock_thread_row
 from forum.content.threads.tables import Thread
 from forum.content.threads.titles import get_title
 from forum.core.errors import Conflict
+from moderation import findings
 from moderation.measures import text_changes, thread_measures
 from moderation.measures.post_notices import has_another_removal
 from moderation.measures.tables import AppliedMeasure, MeasureContext, MeasureInput, UndoData
@@ -21,7 +23,7 @@ async def publish(context: MeasureContext, _wanted: MeasureInput) -> UndoData:
         raise Conflict("Neither this post nor an edit of it is held.", code="post_not_held")
     undo_data: UndoData = {"held_because": post.held_because, "edits": []}
     for edit in waiting:
-        done = await held_edits.publish(session, post, edit, context.now)
+        done = await _publish_edit(context, edit)
         change = {"before": done.before, "after": done.after, "held_because": edit.held_because}
         undo_data["edits"].append({"part": "body" if edit.title is None else "title", **change})
     if is_held:
@@ -81,7 +83,16 @@ async def undo_refuse(context: MeasureContext, applied: AppliedMeasure) -> None:
         now, then = (thread if is_title else post), "title_revision" if is_title else "revision"
         is_current = getattr(now, then) == applied.memory[then] and post.is_shown
         if edit.id in applied.memory["edits"] and edit.state == HeldState.REFUSED and is_current:
-            await held_edits.publish(session, post, edit, context.now)
+            await _publish_edit(context, edit)
+
+
+async def _publish_edit(context: MeasureContext, edit: HeldEdit) -> held_edits.Published:
+    """Give a post the words of an edit; whoever is told there to harm themselves is shown help from now on."""
+    tells_to_harm = await findings.edit_tells_to_harm(context.session, edit.id)  # before its row goes
+    done = await held_edits.publish(context.session, context.post, edit, context.now)
+    if tells_to_harm:
+        await addressed_help.note(context.session, context.post, context.now)
+    return done
 
 
 async def remove(context: MeasureContext, _wanted: MeasureInput) -> UndoData:

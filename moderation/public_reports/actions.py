@@ -84,11 +84,15 @@ class PublicReportDraft:
 
 @dataclass(frozen=True)
 class Receipt:
-    """What whoever filed gets: the code with which to follow it, by when somebody looks, and help in danger."""
+    """What whoever filed gets: the code with which to follow it, by when somebody looks, and help in danger.
+
+    `outside_contact` is whom else they can turn to, where one person alone looks at reports: it may be about them.
+    """
 
     token: str
     due_at: datetime
     help: Help | None
+    outside_contact: str | None
 
 
 # Filing
@@ -106,9 +110,11 @@ async def file_report(work: Work, reporter: Viewer, draft: PublicReportDraft) ->
 
 async def _file(work: Work, reporter: Viewer, draft: PublicReportDraft) -> Receipt:
     help_ = await find_help(work, reporter, [draft.text])
+    filed_by = reporter.member_id if reporter.is_staff else None
+    outside = await find_outside_contact(work, filed_by)
     token, request = token_of(work.settings, "public_report", draft.key), request_digest(work.settings, draft)
     if due_at := await _find_earlier(work.session, token, request):
-        return Receipt(token, due_at, help_)
+        return Receipt(token, due_at, help_, outside)
     # Before anything is locked: it is counted on another connection.
     await work.count_try("public_report", "public_reports", network(draft.address))
     is_flagged = Role.TRUSTED_FLAGGER in reporter.roles
@@ -129,15 +135,27 @@ async def _file(work: Work, reporter: Viewer, draft: PublicReportDraft) -> Recei
         "is_waiting": False,
         "filed_at": work.now,
         "due_at": work.now + within,
-        "filed_by": reporter.member_id if reporter.is_staff else None,
+        "filed_by": filed_by,
     }
     added = insert(PublicReport).values(row).on_conflict_do_nothing(index_elements=[col(PublicReport.token_digest)])
     if (await work.session.execute(added.returning(col(PublicReport.id)))).first() is None:  # of two taps, the second
-        return Receipt(token, await _find_earlier(work.session, token, request) or work.now + within, help_)
+        due_at = await _find_earlier(work.session, token, request) or work.now + within
+        return Receipt(token, due_at, help_, outside)
     if draft.email:
         await outbox.enqueue(work.session, MailKind.RECEIPT, work.now, member_id=None, email=draft.email)
     await jobs.enqueue(work.session, MATCH, {"report": str(row["id"])})
-    return Receipt(token, work.now + within, help_)
+    return Receipt(token, work.now + within, help_, outside)
+
+
+async def find_outside_contact(work: Work, filed_by: UUID | None) -> str | None:
+    """Return whom a reporter can turn to outside, where one person at most, but for whoever filed, looks at reports.
+
+    It says nothing of the post: whoever that person is, the report may be about them.
+    """
+    if work.settings.outside_contact is None:
+        return None
+    readers = set(await contact.list_readers(work.session, work.now)) - {filed_by}
+    return work.settings.outside_contact if len(readers) <= 1 else None
 
 
 async def _find_earlier(session: AsyncSession, token: str, request: bytes) -> datetime | None:
@@ -345,10 +363,11 @@ async def remind(session: AsyncSession, _payload: Payload, now: datetime) -> Non
     """Job handler: tell administrators, once, of each report that waits longer than was promised."""
     await _let_one_at_a_time(session)
     late = select(col(PublicReport.id)).where(col(PublicReport.is_waiting), col(PublicReport.due_at) <= now)
-    for report_id in sorted((await session.execute(late)).scalars()):
-        if not await inbox.is_told(session, NotificationKind.PUBLIC_REPORT_OVERDUE, report_id):
-            told = await contact.list_administrators(session, now)
-            await inbox.notify_each(session, told, NotificationKind.PUBLIC_REPORT_OVERDUE, now, subject_id=report_id)
+    found, kind = set((await session.execute(late)).scalars()), NotificationKind.PUBLIC_REPORT_OVERDUE
+    new = found - await inbox.list_told_of(session, kind, found)
+    told = await contact.list_administrators(session, now) if new else ()
+    for report_id in sorted(new):
+        await inbox.notify_each(session, told, kind, now, subject_id=report_id)
 
 
 async def _record(work: Work, moderator: Viewer, act: str, report: PublicReport) -> None:

@@ -15,8 +15,9 @@ from forum.core.rate_limits import network
 from forum.core.work import Work
 from forum.members.viewer import Viewer
 from forum.permissions import Refusal
+from moderation import case_deciders
 from moderation.permissions import ModerationAct, allow, refusal
-from moderation.public_reports.actions import digest
+from moderation.public_reports.actions import digest, find_outside_contact
 from moderation.public_reports.tables import PublicReport
 from moderation.reports import Report, ReportOutcome
 
@@ -41,6 +42,7 @@ class Progress:
     outcome: ReportOutcome | None
     answer: str | None  # in the words of whoever answered without a case
     settled_at: datetime | None
+    outside_contact: str | None = None  # whom else to turn to, while it waits and nobody here may decide it
 
     @property
     def words(self) -> str | None:
@@ -51,7 +53,7 @@ class Progress:
 async def follow_report(work: Work, _viewer: Viewer, token: str, address: str) -> Progress:
     """Return what came of a report. Raises Throttled over the limit per network, and NotFound for an unknown code."""
     await count_question(work, address)
-    found = await find_progress(work.session, token)
+    found = await find_progress(work, token)
     if found is None:
         raise unknown_code()
     return found
@@ -62,7 +64,7 @@ async def count_question(work: Work, address: str) -> None:
     await work.count_try("progress", "progress", network(address))
 
 
-async def find_progress(session: AsyncSession, token: str) -> Progress | None:
+async def find_progress(work: Work, token: str) -> Progress | None:
     """Return what came of the report with this code, if there is one."""
     found = (
         query(
@@ -72,18 +74,23 @@ async def find_progress(session: AsyncSession, token: str) -> Progress | None:
             col(PublicReport.outcome),
             col(PublicReport.answer),
             col(PublicReport.settled_at),
+            col(PublicReport.filed_by),
             col(Report.outcome).label("present"),
+            col(Report.case_id),
         )
         .outerjoin(Report, col(Report.id) == col(PublicReport.report_id))
         .where(col(PublicReport.token_digest) == digest(token))
     )
-    row = (await session.execute(found)).one_or_none()
+    row = (await work.session.execute(found)).one_or_none()
     if row is None:
         return None
     # Somebody who heard an appeal may have found otherwise since, or looks at it again.
     outcome = row.present if row.report_id else row.outcome
     if outcome is None:
-        return Progress(row.filed_at, row.due_at, None, None, None)
+        outside = await find_outside_contact(work, row.filed_by)
+        if outside is None and row.case_id:
+            outside = await case_deciders.find_outside_contact(work, row.case_id)
+        return Progress(row.filed_at, row.due_at, None, None, None, outside)
     return Progress(row.filed_at, row.due_at, ReportOutcome(outcome), row.answer, row.settled_at)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from moderation.screening import phrasebook
-from moderation.screening.finding import CrisisKind, Finding, FindingKind, Level
+from moderation.screening.finding import CrisisKind, Finding, FindingKind, Level, some_of_each
 from moderation.screening.phrasebook import NOT, Meaning, Phrasebook, Scope
 from moderation.screening.reading import STOP, read
 
@@ -41,7 +41,8 @@ def find(text: str, book: Phrasebook | None = None) -> list[Finding]:
 
 
 def _matches(book: Phrasebook, words: str) -> Iterator[_Match]:
-    found = list(islice(_sought(book, words), MATCHES_MAX))
+    sought = list(_sought(book, words))
+    found = some_of_each(sought, lambda one: one[0], MATCHES_MAX)
     harmless = [(start, end) for _, start, end in islice(book.harmless.find(words), MATCHES_MAX)] if found else []
     for meaning, start, end in found:
         if any(start < other_end and other_start < end for other_start, other_end in harmless):
@@ -49,6 +50,9 @@ def _matches(book: Phrasebook, words: str) -> Iterator[_Match]:
         left = _level_in_scope(book, words, meaning, start, end)
         if left:
             yield _Match(meaning.kind, left, start, end)
+    # What is beyond is not looked at in its sentence: somebody reads the text.
+    beyond = {meaning.kind: (start, end) for meaning, start, end in sorted(set(sought).difference(found))}
+    yield from (_Match(kind, Level.WORRY, start, end) for kind, (start, end) in beyond.items())
     yield from _together(book, words)
 
 

@@ -1,7 +1,12 @@
 """What screening finds: of which kind, where, and what recognised it; not the words themselves."""
 
+from collections import Counter
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
+
+Found = TypeVar("Found")
 
 
 class FindingKind(StrEnum):
@@ -91,3 +96,14 @@ class Finding:
     def is_acute(self) -> bool:
         """Whether it calls people."""
         return self.level == Level.ACUTE
+
+
+def some_of_each(found: Sequence[Found], kind_of: Callable[[Found], Hashable], most: int) -> Sequence[Found]:
+    """Return what was found, or so many of very many, with the first ones of each kind: a hundred hide no other."""
+    if len(found) <= most:
+        return found
+    counted, places = Counter[Hashable](), list[tuple[int, int]]()
+    for place, one in enumerate(found):
+        counted[kind_of(one)] += 1
+        places.append((counted[kind_of(one)], place))
+    return [found[place] for _, place in sorted(sorted(places)[:most], key=lambda each: each[1])]

@@ -7,14 +7,12 @@ refer back), and with repeats that have no end, so that the scan stays small and
 import re
 import unicodedata
 from collections.abc import Iterator
-from itertools import islice
 from typing import NamedTuple
 
 import re2
 
 from moderation.screening.patterns import options
 
-CANDIDATES_MAX = 300  # that one pattern looks at in one text: more would only take time, and posts have a few
 _FEW = 4  # repeats that are counted: so many digits tell much, and more would only make the scan larger
 _ANYTHING = "(?s:.*)"
 _PART = re.compile(
@@ -40,8 +38,8 @@ class Scan:
         self.places = places
 
     def matches(self, sought: SoughtPattern) -> Iterator[re.Match[str]]:
-        """Return where a pattern is, but for what is beyond any post of a person."""
-        return islice(sought.pattern.finditer(self.text), CANDIDATES_MAX) if sought.place in self.places else iter(())
+        """Return everywhere where a pattern is: hundreds of harmless places hide nothing that comes after them."""
+        return sought.pattern.finditer(self.text) if sought.place in self.places else iter(())
 
     def search(self, sought: SoughtPattern) -> re.Match[str] | None:
         """Return where a pattern is first, or None."""

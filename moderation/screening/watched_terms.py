@@ -10,7 +10,7 @@ from typing import NamedTuple
 import re2
 
 from moderation.screening.disguises import Dressed, Word, words_of
-from moderation.screening.finding import SignEffect
+from moderation.screening.finding import SignEffect, some_of_each
 from moderation.screening.patterns import BadPattern, options
 
 LONGEST_PATTERN = 500  # characters
@@ -105,7 +105,7 @@ class Termbook:
             return []
         quoted = quoted_spans(text)
         matches = []
-        for (start, end, place), tight in sorted(found.items())[:MATCHES_MAX]:
+        for (start, end, place), tight in some_of_each(sorted(found.items()), lambda one: one[0][2], MATCHES_MAX):
             term, span = self.terms[place], dressed.span(start, end)
             is_quoted = any(begin <= span[0] and span[1] <= close for begin, close in quoted)
             if not (term.effect == SignEffect.HELP and is_quoted):

@@ -105,8 +105,8 @@ async def _complain(work: Work, viewer: Viewer, draft: ServiceComplaintDraft) ->
         complaint = await _add(work, viewer, draft, row) or await _find_earlier(work.session, token, request)
     if complaint is None:
         raise RuntimeError("A complaint was neither added nor there before.")
-    part = (await find_parts(work.session, col(ServiceComplaint.id) == complaint.id))[complaint.id]
-    is_heard = complaint.answered_at or await telling.list_free(work.session, part, work.now)
+    this = col(ServiceComplaint.id) == complaint.id
+    is_heard = complaint.answered_at or await telling.list_free_for(work.session, this, work.now)
     outside_contact = None if is_heard else work.settings.outside_contact
     return ComplaintReceipt(token, complaint.due_at, ADVICE[draft.about], help_, outside_contact)
 

@@ -1,7 +1,7 @@
 """Reads: what came of a complaint, and which of them wait for somebody to hear them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -21,6 +21,7 @@ from moderation.permissions import ModerationAct, allow, refusal
 from moderation.public_reports.actions import digest
 from moderation.public_reports.queries import Progress, count_question, find_progress, unknown_code
 from moderation.reports import Report, ReportOutcome
+from moderation.service_complaints import telling
 from moderation.service_complaints.tables import ComplaintAbout, ServiceComplaint
 from moderation.service_complaints.visibility import find_parts, is_not_about, with_report
 
@@ -46,7 +47,7 @@ class HeardComplaint:
 async def follow_complaint(work: Work, _viewer: Viewer, token: str, address: str) -> Progress:
     """Return what was answered. Raises Throttled over the limit per network, and NotFound for an unknown code."""
     await count_question(work, address)
-    found = await _find_answer(work.session, token)
+    found = await _find_answer(work, token)
     if found is None:
         raise unknown_code()
     return found
@@ -55,16 +56,19 @@ async def follow_complaint(work: Work, _viewer: Viewer, token: str, address: str
 async def follow(work: Work, _viewer: Viewer, token: str, address: str) -> Progress:
     """Return what came of a report or a complaint, whichever has this code. Raises as `follow_complaint` does."""
     await count_question(work, address)
-    found = await find_progress(work.session, token) or await _find_answer(work.session, token)
+    found = await find_progress(work, token) or await _find_answer(work, token)
     if found is None:
         raise unknown_code()
     return found
 
 
-async def _find_answer(session: AsyncSession, token: str) -> Progress | None:
+async def _find_answer(work: Work, token: str) -> Progress | None:
     this = col(ServiceComplaint.token_digest) == digest(token)
-    row = (await session.execute(_SELECT_OWN.where(this))).one_or_none()
-    return _progress(row) if row else None
+    row = (await work.session.execute(_SELECT_OWN.where(this))).one_or_none()
+    if row is None or row.answered_at:
+        return _progress(row) if row else None
+    is_heard = await telling.list_free_for(work.session, this, work.now)
+    return replace(_progress(row), outside_contact=None if is_heard else work.settings.outside_contact)
 
 
 _SELECT_OWN: Query = query(

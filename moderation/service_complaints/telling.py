@@ -3,11 +3,11 @@
 A job looks once a day, so that whoever is named later hears of what waited.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, exists, func, select
+from sqlalchemy import ColumnElement, delete, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -41,6 +41,12 @@ async def list_free(session: AsyncSession, part: ComplaintPart, now: datetime) -
     return [member_id for member_id in await list_hearers(session, now) if part.lets_hear(member_id)]
 
 
+async def list_free_for(session: AsyncSession, this: ColumnElement[bool], now: datetime) -> Sequence[UUID]:
+    """Return who may hear the complaint under this condition and has no part in it."""
+    [part] = (await find_parts(session, this)).values()
+    return await list_free(session, part, now)
+
+
 async def list_to_alarm(session: AsyncSession, part: ComplaintPart, now: datetime) -> Sequence[UUID]:
     """Return whom words of danger call: whoever hears complaints, also those who may not answer this one."""
     return [member_id for member_id in await list_hearers(session, now) if part.lets_know(member_id)]
@@ -51,9 +57,8 @@ async def tell_of(session: AsyncSession, complaint_id: UUID, part: ComplaintPart
     free = await list_free(session, part, now)
     await inbox.notify_each(session, free, NotificationKind.SERVICE_COMPLAINT_WAITING, now)
     if not free:
-        await _tell_administrators(
-            session, NotificationKind.SERVICE_COMPLAINT_WITHOUT_HEARER, complaint_id, part=part, now=now
-        )
+        without = NotificationKind.SERVICE_COMPLAINT_WITHOUT_HEARER
+        await _tell_administrators(session, without, {complaint_id: part}, now)
 
 
 async def remind(session: AsyncSession, _payload: Payload, now: datetime) -> None:
@@ -65,29 +70,26 @@ async def remind(session: AsyncSession, _payload: Payload, now: datetime) -> Non
     told = set(
         (await session.execute(select(col(Notification.member_id)).where(col(Notification.kind) == kind))).scalars()
     )
-    for complaint_id, part in sorted((await find_parts(session, *_WAITS)).items()):
-        free = await list_free(session, part, now)
-        if free:
-            await inbox.withdraw(session, (NotificationKind.SERVICE_COMPLAINT_WITHOUT_HEARER,), complaint_id)
-        else:  # whoever could hear it is gone
-            await _tell_administrators(
-                session, NotificationKind.SERVICE_COMPLAINT_WITHOUT_HEARER, complaint_id, part=part, now=now
-            )
-        await inbox.notify_each(session, [one for one in free if one not in told], kind, now)
-        told.update(free)
-        if complaint_id in overdue:
-            await _tell_administrators(
-                session, NotificationKind.SERVICE_COMPLAINT_OVERDUE, complaint_id, part=part, now=now
-            )
+    parts, hearers = await find_parts(session, *_WAITS), await list_hearers(session, now)
+    heard = {complaint_id: set(filter(part.lets_hear, hearers)) for complaint_id, part in parts.items()}
+    unheard = [complaint_id for complaint_id, free in heard.items() if not free]  # whoever could hear them is gone
+    await inbox.withdraw_but_about(session, (NotificationKind.SERVICE_COMPLAINT_WITHOUT_HEARER,), unheard)
+    await inbox.notify_each(session, sorted(set[UUID]().union(*heard.values()) - told), kind, now)
+    without = {complaint_id: parts[complaint_id] for complaint_id in unheard}
+    await _tell_administrators(session, NotificationKind.SERVICE_COMPLAINT_WITHOUT_HEARER, without, now)
+    is_late = {complaint_id: parts[complaint_id] for complaint_id in overdue & parts.keys()}
+    await _tell_administrators(session, NotificationKind.SERVICE_COMPLAINT_OVERDUE, is_late, now)
 
 
 async def _tell_administrators(
-    session: AsyncSession, kind: NotificationKind, complaint_id: UUID, *, part: ComplaintPart, now: datetime
+    session: AsyncSession, kind: NotificationKind, parts: Mapping[UUID, ComplaintPart], now: datetime
 ) -> None:
-    if await inbox.is_told(session, kind, complaint_id):
-        return
-    told = [member_id for member_id in await list_administrators(session, now) if part.lets_know(member_id)]
-    await inbox.notify_each(session, told, kind, now, subject_id=complaint_id)
+    """Tell administrators of these complaints, but of those of which somebody was told already."""
+    new = parts.keys() - await inbox.list_told_of(session, kind, parts.keys())
+    administrators = await list_administrators(session, now) if new else ()
+    for complaint_id in sorted(new):
+        told = [member_id for member_id in administrators if parts[complaint_id].lets_know(member_id)]
+        await inbox.notify_each(session, told, kind, now, subject_id=complaint_id)
 
 
 async def withdraw_what_is_over(session: AsyncSession) -> None:

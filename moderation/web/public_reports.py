@@ -99,6 +99,10 @@ class SentPage(Page):
     appeal: bool = False  # about a decision: one can also ask for a second look
     outside_contact: str | None = None  # where nobody here may answer
 
+    @property
+    def has_secret(self) -> bool:  # noqa: D102
+        return True
+
 
 @dataclass(frozen=True, kw_only=True)
 class ProgressPage(FormPage):
@@ -151,7 +155,15 @@ async def file_public_report(visit: AnybodyForm) -> Response:
     except ForumError as error:
         return visit.show(_report_page(visit.refusing(error)), 422)
     title = visit.say(mark("Your report has arrived"))
-    return visit.show(SentPage(title=title, token=receipt.token, due_at=receipt.due_at, help=receipt.help))
+    return visit.show(
+        SentPage(
+            title=title,
+            token=receipt.token,
+            due_at=receipt.due_at,
+            help=receipt.help,
+            outside_contact=receipt.outside_contact,
+        )
+    )
 
 
 @router.get("/progress")

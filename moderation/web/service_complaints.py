@@ -54,6 +54,7 @@ class ServiceComplaintPage(FormPage):
     last_year: int
     own: Sequence[OwnComplaint]
     is_member: bool
+    report: str  # one's own, from which one came
     key: str  # of this page: a form that is sent twice is one complaint
 
 
@@ -134,13 +135,14 @@ async def answer_complaint(id: UUID, visit: MemberForm) -> Response:
 
 
 async def _complaint_page(visit: Visit) -> ServiceComplaintPage:
-    report = _id_in(visit.query("report"))  # one's own, from which one came
+    report = _id_in(visit.query("report") or visit.form.values.get("report", ""))
     return ServiceComplaintPage(
         title=visit.say(mark("Complain")),
         about_choices=options(visit, COMPLAINTS_ABOUT),
         last_year=visit.now.year - 1,
         own=await visit.act(queries.read_own),
         is_member=visit.viewer.id is not None,
+        report=report,
         key=new_key(),
         form=visit.form.with_values(report_id=report) if report and not visit.form.error else visit.form,
     )

@@ -251,6 +251,8 @@ ACTS: Mapping[str, str] = {
     "detail.known": mark("added what nobody is asked about"),
     "hold.placed": mark("kept somebody's data by law"),
     "hold.released": mark("ended that data are kept by law"),
+    "import.began": mark("began to move an old board here"),
+    "import.ended": mark("moved an old board here"),
     "invitation.accepted": mark("accepted an invitation"),
     "invitation.sent": mark("invited somebody"),
     "invitation.withdrawn": mark("took an invitation back"),

@@ -283,7 +283,11 @@ DATA: dict[str, list[str]] = {
     "0061": WAITED,
     "0062": WAITED,
     "0063": WAITED,
+    "0065": WAITED,
+    "0067": WAITED,
+    "0068": WAITED,
     "0069": WAITED,
+    "0070": WAITED,
 }
 
 

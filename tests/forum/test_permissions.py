@@ -93,6 +93,7 @@ OPEN_TO: dict[Act, set[str]] = {
     Act.WRITE_GLOSSARY: {"administrator"},
     Act.WRITE_RESOURCES: {"adviser", "moderator", "administrator"},
     Act.ATTACH_RESOURCE: {"adviser", "moderator", "administrator"},
+    Act.DETACH_RESOURCE: {"adviser", "moderator", "administrator"},
     Act.HOLD_ACCOUNT: {"administrator"},
 }
 
@@ -192,8 +193,10 @@ ASKED: dict[Act, Callable[[There], list[Asked]]] = {
     ],
     Act.ATTACH_RESOURCE: lambda at: [
         Asked("PUT", f"/threads/{at.thread}/resources/{NOWHERE}", None, 404),
-        Asked("DELETE", f"/threads/{at.thread}/resources/{NOWHERE}", None, 204),
         Asked("PUT", f"/boards/new-here/resources/{NOWHERE}", None, 404),
+    ],
+    Act.DETACH_RESOURCE: lambda at: [
+        Asked("DELETE", f"/threads/{at.thread}/resources/{NOWHERE}", None, 204),
         Asked("DELETE", f"/boards/new-here/resources/{NOWHERE}", None, 204),
     ],
     Act.HOLD_ACCOUNT: lambda _: [

@@ -187,6 +187,41 @@ async def test_help_stands_beside_the_thread_for_whom_it_was_said_to_and_for_nob
         assert await sql(services, "SELECT 1 FROM addressed_help") == []
 
 
+async def test_help_stands_beside_the_thread_from_when_the_words_are_read_and_comes_back_with_other_words(
+    app: FastAPI, services: Services
+) -> None:
+    await make.board(services, "held", publication="hold_all")
+    async with (
+        make.signed_in(app, "wren") as wren,
+        make.signed_in(app, "toad") as toad,
+        make.signed_in(app, "suzie", Role.MODERATOR) as suzie,
+    ):
+        thread = await make.thread(services, "wren", "held")
+        told = (await replies(toad, thread, TOLD, reply_to=1)).json()
+        await sql(services, "UPDATE addressed_help SET since = since - interval '9 days'")  # it waited so long
+        async with services.database.work() as session:
+            await addressed_help.delete_past(session, clock.now())
+
+        async def is_helped() -> bool:
+            return (await wren.get(f"{API}/threads/{thread}/mine")).json()["help"] is not None
+
+        async def published() -> None:
+            done = await scenes.decide(suzie, await scenes.a_case(suzie, told["id"]), scenes.PUBLISH)
+            assert done.status_code == 201, done.text
+
+        put_away = f"{API}/threads/{thread}/help"
+        assert (await wren.delete(put_away)).status_code == 204  # whatever it was for, it was not for this
+        assert not await is_helped()
+        await published()
+        assert await is_helped()
+        assert (await wren.delete(put_away)).status_code == 204
+        edited = await toad.patch(f"{API}/posts/{told['id']}", json={"revision": 1, "body_markdown": f"{TOLD} now"})
+        assert edited.json()["waiting"]
+        assert not await is_helped()
+        await published()
+        assert await is_helped()
+
+
 async def test_whoever_answers_a_cry_for_help_begins_with_words_of_the_house(app: FastAPI, services: Services) -> None:
     async with make.signed_in(app, "wren") as wren, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
         await opens(wren, SUICIDE)

@@ -9,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 
 from forum.core import clock
+from forum.core.settings import Settings
 from forum.http.services import Services
 from forum.members.tables import Role
 from moderation.public_reports import actions
@@ -16,6 +17,7 @@ from moderation.public_reports.post_links import MeantPost, place_of
 from tests.support import mailbox, make, scenes
 from tests.support.jobs import clean_up, run_due_jobs
 from tests.support.scenes import API, DISMISS, REMOVE, sql
+from tests.web.support import form, text_of
 
 SITE = "https://forum.test"
 NAMED = "My grandson Tom is named in it, with his school."
@@ -219,6 +221,34 @@ async def test_who_reports_without_naming_themselves_does_not_decide(app: FastAP
         case = await scenes.a_case(suzie, post.id)
         refused = await scenes.decide(suzie, case, REMOVE)
         assert (refused.status_code, refused.json()["code"]) == (403, "stepped_back")
+
+
+async def test_a_report_that_may_be_about_the_only_moderator_names_somebody_outside(settings: Settings) -> None:
+    outside = "The trustees: 020 7946 0000"
+    async with make.application(settings.model_copy(update={"outside_contact": outside})) as app:
+        services: Services = app.state.services
+        await make.member(services, "suzie", Role.MODERATOR)
+        post = await scenes.a_post(services, author="suzie")
+        async with make.client(app) as guest:
+            receipts = [await filed(guest, services, asked) for asked in (post.id, 999999)]
+            assert [receipt["outside_contact"] for receipt in receipts] == [outside] * 2
+            page = await form(guest, await guest.get("/reports"), "/reports", **a_report(post.id))
+            assert outside in text_of(page.text)
+            for receipt in receipts:
+                assert (await progress(guest, receipt["token"])).json()["outside_contact"] == outside
+                page = await form(guest, await guest.get("/progress"), "/progress", token=receipt["token"])
+                assert outside in text_of(page.text)
+            for handle in ("orla", "joan"):
+                await make.member(services, handle, Role.MODERATOR)
+            for receipt in receipts:
+                assert (await progress(guest, receipt["token"])).json()["outside_contact"] is None
+            await sql(
+                services,
+                "INSERT INTO case_recusal (case_id, moderator_id, at) SELECT moderation_case.id, member.id, now() "
+                "FROM moderation_case, member WHERE handle IN ('orla', 'joan')",
+            )
+            told = [(await progress(guest, receipt["token"])).json()["outside_contact"] for receipt in receipts]
+            assert told == [outside, None]
 
 
 async def test_what_a_trusted_flagger_reports_begins_one_step_graver(app: FastAPI, services: Services) -> None:

@@ -130,6 +130,23 @@ def test_findings_come_in_the_order_of_the_words_and_not_without_end() -> None:
     assert len(screen("a@b.example.org " * 1000, "GB")) == FINDINGS_MAX
 
 
+@pytest.mark.parametrize(
+    ("before", "hidden", "recogniser", "level"),
+    [
+        ("Mrs Aa was here. ", "My son Tom goes there.", "child", None),
+        ("a@b.example.org, ", "My son Tom goes there.", "child", None),
+        ("my son is called Will, ", "Ring me on 07700 900123.", "telephone", None),
+        ("I want to die. ", "I have taken the tablets.", "attempt", "acute"),
+        ("I do not want to die. ", "I want to die.", "suicide", "worry"),
+    ],
+)
+def test_nothing_is_hidden_behind_hundreds_of_others(
+    before: str, hidden: str, recogniser: str, level: str | None
+) -> None:
+    text = before * 400 + hidden
+    assert (recogniser, level) in {(one.recogniser, one.level) for one in screen(text, "GB")}
+
+
 # No text takes long
 
 

@@ -16,7 +16,7 @@ from tests.moderation.test_public_reports import filed, kinds, progress
 from tests.support import mailbox, make, scenes
 from tests.support.jobs import clean_up
 from tests.support.scenes import API, DISMISS, REMOVE, sql
-from tests.web.support import form, text_of
+from tests.web.support import fields_of, form, text_of
 
 UNHEARD = "I reported it two weeks ago, and he still reads where we live."
 ANSWER = {"outcome": "upheld", "answer": "You are right. It is taken out now, and we are sorry."}
@@ -122,6 +122,12 @@ async def test_only_ones_own_report_can_be_complained_of_and_ones_own_complaint_
             assert (refused.status_code, refused.json()["code"]) == (422, "report_not_found")
         unknown = await guest.post(f"{API}/complaints", json={**about, "report_id": None, "report_code": "x" * 43})
         assert (unknown.status_code, unknown.json()["code"]) == (422, "code_not_known")
+        page = await magpie.get(f"/complaints?report={report_id}")
+        refused = await form(magpie, page, "/complaints", text="")
+        assert (refused.status_code, fields_of(refused.text, "/complaints")["report_id"]) == (422, report_id)
+        refused = await form(magpie, page, "/complaints", text="", report_id="")  # it was not ticked
+        assert "report_id" not in fields_of(refused.text, "/complaints")
+        assert f'value="{report_id}"' in refused.text
         await complained(magpie, report_id=report_id)
         urgent = await complained(orla, about="screening", text="I want to kill myself tonight.")
         assert urgent["help"]["level"] == "acute"

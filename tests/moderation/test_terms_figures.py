@@ -107,6 +107,11 @@ def test_a_term_is_sought_on_its_boards_and_in_names_only_where_it_says_so() -> 
     assert [match.term.text for match in book.find("N3wt the toad", is_name=True)] == ["newt"]
 
 
+def test_no_term_hides_another() -> None:
+    found = Termbook([term("toad"), term("newt")]).find("toad " * 200 + "newt")
+    assert {one.term.text for one in found} == {"toad", "newt"}
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -13,7 +13,7 @@ from forum.core import clock
 from forum.http.services import Services
 from forum.members.tables import Role
 from tests.support import make
-from tests.web.support import form, text_of
+from tests.web.support import fields_of, form, text_of
 
 API = "/api/v1"
 NEWS = "The visit was today and she looked at the rooms and the fridge and wrote it all down. " * 2
@@ -118,3 +118,34 @@ async def test_after_an_update_a_job_sorts_what_waited_before(app: FastAPI, serv
 async def _listed(adviser: httpx.AsyncClient) -> list[tuple[int, int]]:
     items = (await adviser.get(f"{API}/adviser/threads")).json()["items"]
     return [(item["id"], item["waiting_number"]) for item in items]
+
+
+async def test_an_adviser_answers_with_a_template_and_the_member_finds_who_else_helps(
+    app: FastAPI, services: Services
+) -> None:
+    await make.board(services)
+    text = "Hello {name},\n\nA first conference is frightening. Ask for the report before the day."
+    place = {"name": "Kinship line", "description": "For relatives.", "telephone": "0808 157 0123"}
+    async with make.signed_in(app, "heron") as heron, make.signed_in(app, "suzie", Role.ADVISER) as suzie:
+        made = (await suzie.post(f"{API}/adviser/templates", json={"title": "Before it", "text": text})).json()
+        entry = (await suzie.post(f"{API}/resources", json=place)).json()["id"]
+        asked = {"title": "Conference on Thursday", "body_markdown": "What do they ask there?"}
+        thread = (await heron.post(f"{API}/boards/new-here/threads", json=asked)).json()["id"]
+        assert "Conference on Thursday" in text_of((await suzie.get("/advising")).text)
+        here = f"/threads/{thread}"
+        # From below the thread: what is written there already comes along.
+        begun = await form(suzie, await suzie.get(here), f"{here}/reply", body_markdown="Dear Heron,", do="keep")
+        assert begun.headers["Location"].startswith(f"{here}/reply")
+        filled = await form(suzie, await suzie.get(f"{here}/reply"), f"{here}/reply", template=made["id"], do="fill")
+        page = await suzie.get(filled.headers["Location"])
+        written = fields_of(page.text, f"{here}/reply")["body_markdown"]
+        assert written.startswith("Dear Heron,")
+        assert "Hello Heron" in written
+        sent = await form(suzie, page, f"{here}/reply", do="send")
+        assert "done=sent" in sent.headers["Location"]
+        attached = await form(suzie, await suzie.get(f"{here}/resources"), f"{here}/resources", resource=entry)
+        assert attached.headers["Location"] == f"{here}/resources?done=resource-attached"
+        assert "Conference on Thursday" not in text_of((await suzie.get("/advising")).text)
+        shown = text_of((await heron.get(here)).text)
+        assert "A first conference is frightening" in shown
+        assert "0808 157 0123" in shown

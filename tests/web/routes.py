@@ -63,6 +63,9 @@ ROWS: Mapping[str, Row] = {
     "/screening": Row(),
     "/look": Row(),
     "/leave": Row(),
+    # Addresses of an old board, where nothing moved from.
+    "/{page:path}.php": Row(example="/viewtopic.php?t=1", status=404),
+    "/{page:path}.html": Row(example="/what-now-t1.html", status=404),
     "/favicon.ico": Row(status=302),
     "/robots.txt": Row(),
     "/manifest.webmanifest": Row(status=404),  # without FORUM_APP_NAME

@@ -11,7 +11,7 @@ from forum.content.glossary import MEANING_MAX, TERM_MAX, TermWish
 from forum.content.links import URL_MAX
 from forum.http.caching import cacheable_response
 from forum.http.current_member import CurrentMember, CurrentViewer
-from forum.http.fields import Line, Text
+from forum.http.fields import Line, Number, Text
 from forum.http.problems import documented
 from forum.http.responses import json_response
 from forum.http.services import CurrentWork, Reading, Route
@@ -39,7 +39,13 @@ class GlossaryTerm(ResponseBody):
     )
 
 
-class WrittenGlossaryTerm(GlossaryTerm):
+class ListedGlossaryTerm(GlossaryTerm):
+    """A word of the glossary, with its version."""
+
+    version: int = Field(description="Send it with a change", examples=[1])
+
+
+class WrittenGlossaryTerm(ListedGlossaryTerm):
     """A word as it stands in the glossary now."""
 
     is_ordinary_word: bool = Field(
@@ -50,7 +56,7 @@ class WrittenGlossaryTerm(GlossaryTerm):
 class Glossary(ResponseBody):
     """The whole glossary, in the order of the alphabet."""
 
-    items: list[GlossaryTerm]
+    items: list[ListedGlossaryTerm]
     next: None = Field(description="Always null: there are 500 at most")
 
 
@@ -70,12 +76,15 @@ class GlossaryTermWish(RequestBody):
         ]
         | None
     ) = None
+    version: Number | None = Field(
+        None, description="The `version` that was on the screen; null for a word that is new", examples=[1]
+    )
 
 
 @router.get("/glossary", response_model=Glossary, responses=documented(422))
 async def list_glossary(request: Request, _viewer: CurrentViewer, reading: Reading) -> Response:
     """Read what the abbreviations in posts mean."""
-    items = [GlossaryTerm.model_validate(term) for term in await glossary.list_terms(reading)]
+    items = [ListedGlossaryTerm.model_validate(term) for term in await glossary.list_terms(reading)]
     return cacheable_response(request, Glossary(items=items, next=None))
 
 
@@ -89,7 +98,7 @@ async def explain_term(term: TermName, wish: GlossaryTermWish, viewer: CurrentMe
 
     Idempotent.
     """
-    written = await glossary.explain_term(work, viewer, term, TermWish(wish.meaning, wish.see_url))
+    written = await glossary.explain_term(work, viewer, term, TermWish(wish.meaning, wish.see_url), wish.version)
     return json_response(WrittenGlossaryTerm(**written.term._asdict(), is_ordinary_word=written.is_ordinary_word))
 
 

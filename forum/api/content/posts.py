@@ -258,14 +258,14 @@ async def list_posts(
     response_model=PostWithHelp,
     responses=CREATED_WITH_LOCATION | documented(401, 403, 404, 409, 413, 422, 429),
 )
-async def create_post(id: Id, reply: Reply, viewer: AnyMember, key: IdempotencyKey, work: CurrentWork) -> Response:
+async def create_post(id: Id, reply: Reply, key: IdempotencyKey, work: CurrentWork) -> Response:
     """Reply in a thread. With an `Idempotency-Key`, you can safely send it twice.
 
     Where the words may show who somebody is, the answer is the problem `personal-information`: show its `findings`, let
     the author change the words, or send the same words with its `confirm`. Words of danger are never asked about.
     """
     draft = Draft(reply.body_markdown, reply.reply_to, reply.content_warning, reply.confirm, reply.asks)
-    written = await actions.reply(work, viewer, id, draft, repeat=key.of(reply))
+    written = await actions.reply(work, key.member, id, draft, repeat=key.of(reply))
     return json_response(
         written_response(written, work.settings.reactions), 201, {"Location": f"/api/v1/posts/{written.post.id}"}
     )

@@ -1,5 +1,6 @@
 """The context of a new or changed post: board, thread, author, and the members and posts that its text names."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -31,11 +32,12 @@ from forum.content.opening_hours import Opening, Outside, opening_of
 from forum.content.posts.draft import NO_WORDS, Draft
 from forum.content.posts.tables import NUMBER_MAX, Post, PostQuote, PostRevision, Visibility
 from forum.content.posts.visibility import POST_VISIBLE
-from forum.content.threads.tables import Thread
+from forum.content.threads.tables import Thread, ThreadRow
 from forum.content.threads.visibility import THREAD_VISIBLE
-from forum.core.database import Moment, Query, Record, query
+from forum.core.database import Moment, Prepared, Query, Record, columns, query, row_class
 from forum.core.errors import NotFound
 from forum.core.gate import PostAuthor
+from forum.core.in_transaction import row_in
 from forum.core.settings import FIRST_POSTS_MAX
 from forum.core.work import Work
 from forum.members.advisers import Adviser, Badge
@@ -149,7 +151,7 @@ _ASKS_FOR_FIRST_POSTS = or_(
 _HAS_WRITTEN = exists().where(col(_Quoted.author_id) == any_(VIEWER_PERSONAS))
 
 
-def _contexts(thread_id: Any, post_id: Any = None) -> Query:
+def _contexts(thread_id: Any, post_id: Any = None, *, board: Sequence[Any] = (Board,)) -> Query:
     """Return a query of the board, the author, and which of the names in the draft exist."""
     answered = exists().where(
         col(_Quoted.thread_id) == thread_id,
@@ -163,7 +165,7 @@ def _contexts(thread_id: Any, post_id: Any = None) -> Query:
     published = select(func.count()).select_from(visible.limit(FIRST_POSTS_MAX).subquery()).scalar_subquery()
     return (
         query(
-            Board,
+            *board,
             standing_at(_NOW).label("standing"),
             or_(col(Member.email_verified_at).is_not(None), _HAS_WRITTEN).label("verified"),
             col(Member.name).label("writer_name"),
@@ -180,12 +182,18 @@ def _contexts(thread_id: Any, post_id: Any = None) -> Query:
     )
 
 
-_IN_THREADS = _contexts(col(Thread.id)).add_columns(Thread).join(Thread, col(Thread.board_id) == col(Board.id))
+# Of a thread, the board comes first, and the thread last: as columns, because objects cost more than the statement.
+_BOARD, _THREAD = columns(Board), columns(Thread)
+_IN_THREAD = Prepared(
+    _contexts(col(Thread.id), board=_BOARD)
+    .add_columns(*_THREAD)
+    .join(Thread, col(Thread.board_id) == col(Board.id))
+    .where(col(Thread.id) == _THREAD_ID, THREAD_VISIBLE)
+)
 _AROUND_POST = (
     _contexts(col(Thread.id), _POST_ID).add_columns(Thread).join(Thread, col(Thread.board_id) == col(Board.id))
 )
 _ON_BOARD = _contexts(null()).where(col(Board.slug) == _SLUG, boards.READABLE)
-_IN_THREAD = _IN_THREADS.where(col(Thread.id) == _THREAD_ID, THREAD_VISIBLE)
 _OF_POST = (
     _AROUND_POST.add_columns(Post)
     .join(Post, col(Post.thread_id) == col(Thread.id))
@@ -201,15 +209,17 @@ _NAMED = query(*_named(_THREAD_ID, _POST_ID))
 async def context_on_board(work: Work, viewer: Viewer, slug: str, draft: Draft) -> PostingContext:
     """Return the context of a new thread. Raises NotFound when the board does not exist for the viewer."""
     row = await _get_row(work.session, _ON_BOARD, await _parameters(viewer, draft, work.now) | {"slug": slug}, "board")
-    return PostingContext(**_facts(viewer, row, work.now))
+    return PostingContext(**_facts(viewer, row, row.Board, work.now))
 
 
 async def context_in_thread(work: Work, viewer: Viewer, thread_id: int, draft: Draft) -> ReplyContext:
     """Return the context of a reply. Raises NotFound when the thread does not exist for the viewer."""
-    row = await _get_row(
-        work.session, _IN_THREAD, await _parameters(viewer, draft, work.now) | {"thread_id": thread_id}, "thread"
-    )
-    return ReplyContext(**_facts(viewer, row, work.now), thread=row.Thread)
+    values = await _parameters(viewer, draft, work.now) | {"thread_id": thread_id}
+    row = await row_in(work.session, _IN_THREAD, **values)
+    if row is None:
+        raise _no_such("thread")
+    board, thread = row_class(Board)._make(row[: len(_BOARD)]), ThreadRow._make(row[-len(_THREAD) :])
+    return ReplyContext(**_facts(viewer, row, board, work.now), thread=thread)
 
 
 async def context_of_post(work: Work, viewer: Viewer, post_id: int, draft: Draft) -> EditContext:
@@ -217,7 +227,7 @@ async def context_of_post(work: Work, viewer: Viewer, post_id: int, draft: Draft
     row = await _get_row(
         work.session, _OF_POST, await _parameters(viewer, draft, work.now) | {"post_id": post_id}, "post"
     )
-    return EditContext(**_facts(viewer, row, work.now), thread=row.Thread, post=row.Post)
+    return EditContext(**_facts(viewer, row, row.Board, work.now), thread=row.Thread, post=row.Post)
 
 
 async def context_of_own_post(work: Work, viewer: Viewer, post_id: int) -> EditContext:
@@ -227,7 +237,7 @@ async def context_of_own_post(work: Work, viewer: Viewer, post_id: int) -> EditC
     """
     values = await _parameters(viewer, NO_WORDS, work.now) | {"post_id": post_id}
     row = await _get_row(work.session, _OF_OWN_POST, values, "post")
-    return EditContext(**_facts(viewer, row, work.now), thread=row.Thread, post=row.Post)
+    return EditContext(**_facts(viewer, row, row.Board, work.now), thread=row.Thread, post=row.Post)
 
 
 async def named_in_thread(
@@ -275,20 +285,24 @@ def _quoted(found: Any) -> tuple[markup.QuoteRef, list[markup.QuotedPost]]:
 async def _get_row(session: AsyncSession, contexts: Query, values: dict[str, Any], what: str) -> Record:
     row = (await session.execute(contexts, values)).one_or_none()
     if row is None:
-        raise NotFound(f"There is no such {what}.", code=f"{what}_not_found")
+        raise _no_such(what)
     return row
 
 
-def _facts(viewer: Viewer, row: Record, now: datetime) -> dict[str, Any]:
+def _no_such(what: str) -> NotFound:
+    return NotFound(f"There is no such {what}.", code=f"{what}_not_found")
+
+
+def _facts(viewer: Viewer, row: Any, board: Any, now: datetime) -> dict[str, Any]:
     badge = Badge(row.writer_name, row.adviser_title, row.adviser_organisation) if row.adviser_title else None
     return {
-        "board": row.Board,
+        "board": board,
         "author": PostAuthor(
             viewer.member_id, row.is_staff, row.published, is_reviewed=row.standing == Standing.REVIEWED
         ),
         "standing": Standing(row.standing),
         "verified": row.verified,
-        "opening": opening_of(row.Board, now),
+        "opening": opening_of(board, now),
         "badge": badge,
         "known": _known(row),
         "sees_reply_to": row.sees_reply_to,

@@ -1,5 +1,6 @@
 """Insert a new post, in a new thread or as a reply: the gate judges it, and its thread's counts are updated."""
 
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Boolean, bindparam, case, exists, select
@@ -20,11 +21,12 @@ from forum.content.posts.queries import PostView, get_post_in_transaction
 from forum.content.posts.quotes import record_quotes
 from forum.content.posts.tables import Post, UntoldPost, Visibility, Voice
 from forum.content.subscriptions import ChosenBy, Mode, Subscription
-from forum.content.threads.changes import lock_known_thread
+from forum.content.threads.changes import lock_for_reply
 from forum.content.threads.tables import Thread, ThreadVisibility
-from forum.core.database import bind_names, insert_of, rows_of, update_of, values_of
+from forum.core.database import Prepared, bind_names, insert_of, rows_of, update_of, values_of
 from forum.core.errors import Conflict, Invalid
 from forum.core.gate import GateResult, Submission
+from forum.core.in_transaction import row_in
 from forum.core.work import Work
 from forum.members.viewer import Viewer
 from forum.permissions import thread_takes_replies
@@ -117,8 +119,8 @@ async def add_reply(work: Work, author: Viewer, context: ReplyContext, draft: Dr
     shown = await what_is_shown(context, draft, html, judged)
     lane = await lane_of_reply(work, author, context, draft)
     # As late as possible: from here until the commit, every other reply to this thread waits.
-    thread = await lock_known_thread(work.session, context.thread)
-    if thread_takes_replies(author, context) or thread.board_id != context.board.id:
+    thread = await lock_for_reply(work.session, context.thread.id)
+    if thread_takes_replies(author, replace(context, thread=thread)) or thread.board_id != context.board.id:
         raise Conflict(
             "This thread was locked or moved a moment ago. Please read it again.", code="thread_locked_or_moved"
         )
@@ -199,12 +201,12 @@ _TO_BE_TOLD = (
     insert(rows_of(UntoldPost)).from_select(["post_id"], select(_NEW_POST.c.id).where(_IS_SEEN)).cte("to_be_told")
 )
 _DISCARDED = drafts.DISCARD.cte("discarded")
-_INSERT_AND_COUNT = (
+_INSERT_AND_COUNT = Prepared(
     update_of(Thread, *_COUNTS)
     .where(_threads.id == _THREAD_ID)
     .values(participants=_threads.participants + case((_IS_SEEN & ~_HAS_POSTED_BEFORE, 1), else_=0))
     .add_cte(_NEW_POST, _FOLLOW, _TO_BE_TOLD, _DISCARDED)
-    .returning(select(_NEW_POST.c.id).scalar_subquery())
+    .returning(select(_NEW_POST.c.id).scalar_subquery().label("id"))
 )
 
 
@@ -232,7 +234,7 @@ async def _insert(
         counts |= _counts_with(thread, post)
     values = values_of(Post, post) | values_of(Thread, counts) | {"is_seen": is_seen, "follower_id": author.member_id}
     values |= drafts.discarded(author, drafts.on_board(thread.board_id) if number == 1 else drafts.in_thread(thread.id))
-    post_id = (await work.session.execute(_INSERT_AND_COUNT, values)).scalar_one()
+    post_id = (await row_in(work.session, _INSERT_AND_COUNT, **values)).id
     await work.gate.record(work.session, ("post", post_id), judged, work.now)
     return PostView.of_new_post(post_id, post, author, indexable=context.board.indexable)
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, exists, or_, select, update
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Integer, Text, any_, bindparam, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -13,10 +13,12 @@ from forum.content.posts.counts import refresh_thread_counts
 from forum.content.posts.draft import Draft
 from forum.content.posts.tables import Post, Voice
 from forum.content.threads.changes import lock_posts_of_thread
+from forum.core.database import Prepared, query
+from forum.core.in_transaction import row_in
 from forum.core.work import Work
 from forum.members.advisers import Adviser
 from forum.members.tables import Member
-from forum.members.viewer import Viewer
+from forum.members.viewer import VIEWER_PERSONAS, Viewer
 
 
 async def lane_of_opening(work: Work, author: Viewer, context: PostingContext, draft: Draft) -> Lane | None:
@@ -63,12 +65,23 @@ async def _said(work: Work, draft: Draft) -> bool | None:
     return draft.asks
 
 
+_HERE = col(Post.thread_id) == bindparam("thread_id", type_=BigInteger())
+_TO_ADVISER = exists().where(
+    _HERE, col(Post.number) == bindparam("reply_to", type_=Integer()), col(Post.voice) == Voice.ADVISER
+)
+_WROTE_BEFORE = exists().where(_HERE, col(Post.author_id) == any_(VIEWER_PERSONAS))
+_NAMES_ADVISER = exists().where(
+    col(Adviser.member_id) == col(Member.id), col(Member.handle) == any_(bindparam("mentions", type_=ARRAY(Text())))
+)
+_IS_FOR_ADVISER = Prepared(query(or_(_TO_ADVISER, ~_WROTE_BEFORE, _NAMES_ADVISER).label("holds")))
+
+
 async def _is_for_adviser(session: AsyncSession, author: Viewer, context: ReplyContext, draft: Draft) -> bool:
     """Return whether a reply answers an adviser or names one, or is the first that somebody writes in the thread."""
-    here = (col(Post.thread_id) == context.thread.id,)
-    to_adviser = exists().where(*here, col(Post.number) == (draft.reply_to or 0), col(Post.voice) == Voice.ADVISER)
-    wrote_before = exists().where(*here, col(Post.author_id).in_(author.personas))
-    mentions = [*(await draft.parse()).mentions]
-    names_adviser = exists().where(col(Adviser.member_id) == col(Member.id), col(Member.handle).in_(mentions))
-    found = select(or_(to_adviser, ~wrote_before, names_adviser))
-    return bool((await session.execute(found)).scalar_one())
+    values = {
+        "thread_id": context.thread.id,
+        "reply_to": draft.reply_to,
+        "viewer_personas": author.personas,
+        "mentions": [*(await draft.parse()).mentions],
+    }
+    return bool((await row_in(session, _IS_FOR_ADVISER, **values)).holds)

@@ -139,7 +139,7 @@ async def attach_to_board(work: Work, adviser: Viewer, slug: str, resource_id: U
 async def detach_from_board(work: Work, adviser: Viewer, slug: str, resource_id: UUID) -> None:
     """Have a place of help stand on a board no longer. Idempotent. Raises NotFound and Forbidden."""
     context = await context_on_board(work, adviser, slug, NO_WORDS)
-    allow(Act.ATTACH_RESOURCE, adviser, context)
+    allow(Act.DETACH_RESOURCE, adviser, context)
     await _detach(work, adviser, ResourceOnBoard, {"board_id": context.board.id}, resource_id)
 
 
@@ -151,7 +151,7 @@ async def attach_to_thread(work: Work, adviser: Viewer, thread_id: int, resource
 
 async def detach_from_thread(work: Work, adviser: Viewer, thread_id: int, resource_id: UUID) -> None:
     """Have a place of help stand in a thread no longer. Idempotent. Raises NotFound and Forbidden."""
-    allow(Act.ATTACH_RESOURCE, adviser, await context_in_thread(work, adviser, thread_id, NO_WORDS))
+    allow(Act.DETACH_RESOURCE, adviser, await context_in_thread(work, adviser, thread_id, NO_WORDS))
     await _detach(work, adviser, ResourceOnThread, {"thread_id": thread_id}, resource_id)
 
 

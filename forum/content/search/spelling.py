@@ -27,6 +27,7 @@ from forum.core.jobs import Job, Payload
 LEAST_POSTS, LEAST_AUTHORS = 5, 3
 SHORTEST, LONGEST = 4, 24  # letters: a shorter word is a slip of too many others
 AT_ONCE = 500
+MOST_COUNTED = 300_000  # words that are counted at once: more would take hundreds of megabytes
 
 COLLECT_WORDS = Job("collect_search_words")
 
@@ -144,9 +145,19 @@ async def _count_words(session: AsyncSession) -> dict[str, int]:
                 if len(known) < LEAST_AUTHORS:
                     authors[word] = known | {row.author_id}
         after = rows[-1].id
+        _forget_rare(posts, authors)
     return {
         word: number for word, number in posts.items() if number >= LEAST_POSTS and len(authors[word]) >= LEAST_AUTHORS
     }
+
+
+def _forget_rare(posts: dict[str, int], authors: dict[str, AbstractSet[UUID]]) -> None:
+    """Forget the rarest of very many words: slips of the pen have no end, and what is written often comes again."""
+    least = 1
+    while len(posts) > MOST_COUNTED:
+        for word in [word for word, number in posts.items() if number <= least]:
+            del posts[word], authors[word]
+        least += 1
 
 
 def _some(words: Sequence[str]) -> Sequence[Sequence[str]]:

@@ -13,7 +13,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel
 
-from forum.core.database import Moment, check_one_of
+from forum.core.database import Moment, check_one_of, row_class
 
 TITLE_MIN, TITLE_MAX = 3, 120
 LOCK_REASON_MAX = 500
@@ -102,6 +102,12 @@ class Thread(SQLModel, table=True):
         """Whether nobody but its author and moderators can find it any more, whatever is written in it."""
         is_empty = self.visibility == ThreadVisibility.VISIBLE and self.posts == 0
         return is_empty or self.visibility == ThreadVisibility.REMOVED
+
+
+class ThreadRow(row_class(Thread)):  # type: ignore[misc] # made from the columns
+    """A thread as a row, which no session looks after: for replies."""
+
+    is_gone = Thread.is_gone
 
 
 class ThreadTitleRevision(SQLModel, table=True):

@@ -20,7 +20,7 @@ from forum.core.errors import Overloaded, Throttled
 from forum.core.settings import Settings
 from forum.core.work import Transactions
 from forum.members.viewer import Viewer
-from forum.notifications.inbox import count_unread
+from forum.notifications.inbox import count_unread_of
 from forum.notifications.live_events.cursor import Cursor
 from forum.notifications.live_events.listeners import Listener, frame
 from forum.notifications.live_events.queries import (
@@ -29,7 +29,6 @@ from forum.notifications.live_events.queries import (
     OF_THREADS,
     OF_VIEWERS,
     Audience,
-    EventBatch,
     NewEvent,
     Place,
     find_seen,
@@ -205,22 +204,23 @@ class LiveEvents:
 
     async def _place(self, outbox: _Outbox, joining: Sequence[Listener], cursor: Cursor) -> None:
         """Tell those who came just now what they missed; where that is not known, that they must read anew."""
-        missed: dict[Cursor, EventBatch] = {}
         for listener in joining:
             outbox.frames[listener] = [b"retry: %d\n\n" % random.randint(*RETRY_MILLISECONDS)]  # noqa: S311 - no secret
-            if listener.seen and cursor.can_follow(listener.seen):
-                if listener.seen not in missed:
-                    missed[listener.seen] = await read_between(self._reader, listener.seen, cursor)
-                if missed[listener.seen].is_whole:
-                    continue
-            threads = await list_threads(self._reader, listener.viewer, listener.threads)
-            here = [{"id": row.id, "posts": row.posts, "last_number": row.last_post_number} for row in threads]
+        since = {listener.seen for listener in joining if listener.seen and cursor.can_follow(listener.seen)}
+        read = {seen: await read_between(self._reader, seen, cursor) for seen in since}
+        missed = {seen: moment for seen, moment in read.items() if moment.is_whole}
+        await self._have_read_anew(outbox, [listener for listener in joining if listener.seen not in missed])
+        for seen, moment in missed.items():
+            await self._collect(outbox, [each for each in joining if each.seen == seen], moment.events)
+        await self._tell_unread(outbox, [listener for listener in joining if listener.viewer.id])
+
+    async def _have_read_anew(self, outbox: _Outbox, listeners: Sequence[Listener]) -> None:
+        viewers, watched = [each.viewer for each in listeners], [each.threads for each in listeners]
+        threads = await list_threads(self._reader, viewers, watched)
+        for listener, rows in zip(listeners, threads, strict=True):
+            here = [{"id": row.id, "posts": row.posts, "last_number": row.last_post_number} for row in rows]
             outbox.frames[listener].append(frame("reset", {"threads": here}))
             listener.seen = None
-        for seen, moment in missed.items():
-            if moment.is_whole:
-                await self._collect(outbox, [each for each in joining if each.seen == seen], moment.events)
-        await self._tell_unread(outbox, [listener for listener in joining if listener.viewer.id])
 
     # What they are told
 
@@ -269,19 +269,17 @@ class LiveEvents:
                     data = {"case": str(event.refs[0]), "change": CASE_CHANGES[event.kind]}
                     outbox.frames[listener].append(frame("queue", data))
 
-    async def _tell_unread(self, outbox: _Outbox, listeners: Iterable[Listener]) -> None:
+    async def _tell_unread(self, outbox: _Outbox, listeners: Sequence[Listener]) -> None:
         """Tell how many notices somebody has not read, where they were told another number.
 
         So a notice about what they may no longer see is not told of, not even by its coming.
         """
-        counted: dict[Viewer, int] = {}
+        counted = await count_unread_of(self._reader, {listener.viewer for listener in listeners})
         for listener in listeners:
-            viewer = listener.viewer
-            if viewer not in counted:
-                counted[viewer] = await count_unread(self._reader, viewer)
-            if listener.unread != counted[viewer]:
-                outbox.unread[listener] = counted[viewer]
-                outbox.frames[listener].append(frame("notice", {"unread": counted[viewer]}))
+            unread = counted[listener.viewer]
+            if listener.unread != unread:
+                outbox.unread[listener] = unread
+                outbox.frames[listener].append(frame("notice", {"unread": unread}))
 
 
 def _of_thread(event: NewEvent) -> bytes:

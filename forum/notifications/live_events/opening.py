@@ -20,6 +20,6 @@ async def open_listener(reader: Reader, viewer: Viewer, threads: Collection[int]
     """
     if not threads and viewer.id is None:
         raise Invalid("Sign in, or name the threads that you want to hear of.", "query/thread", code="required")
-    if threads and not await list_threads(reader, viewer, threads):
+    if threads and not any(await list_threads(reader, [viewer], [threads])):
         raise NotFound("There is no such thread.", code="thread_not_found")
     return Listener(viewer, frozenset(threads), cursor.parse(seen) if seen else None)

@@ -16,7 +16,7 @@ from forum.content.posts.visibility import exists_in_thread
 from forum.content.threads.tables import Thread
 from forum.content.threads.visibility import THREAD_VISIBLE
 from forum.core.database import Prepared, Reader, query
-from forum.members.viewer import Viewer
+from forum.members.viewer import Viewer, as_each, for_each
 from forum.notifications.live_events.cursor import Cursor
 from forum.notifications.live_events.tables import EventKind
 
@@ -158,12 +158,16 @@ _SEEN = Prepared(
     .outerjoin(Post, and_(col(Post.thread_id) == _PLACES.c.thread_id, col(Post.number) == _PLACES.c.number))
     .where(THREAD_VISIBLE, or_(_PLACES.c.number == 0, exists_in_thread(boards.MODERATED)))
 )
-_THREADS = Prepared(
-    query(col(Thread.id), col(Thread.posts), col(Thread.last_post_number))
-    .select_from(Thread)
-    .join(Board, col(Board.id) == col(Thread.board_id))
-    .where(col(Thread.id) == any_(bindparam("threads", type_=ARRAY(BigInteger()))), THREAD_VISIBLE)
-    .order_by(col(Thread.id))
+_WATCHED = bindparam("threads", type_=ARRAY(BigInteger()))
+_THREADS_OF_EACH = Prepared(
+    for_each(
+        query(col(Thread.id), col(Thread.posts), col(Thread.last_post_number))
+        .select_from(Thread)
+        .join(Board, col(Board.id) == col(Thread.board_id))
+        .where(col(Thread.id) == any_(_WATCHED), THREAD_VISIBLE)
+        .order_by(col(Thread.id)),
+        _WATCHED,
+    )
 )
 
 
@@ -174,6 +178,13 @@ async def find_seen(reader: Reader, audience: Audience, places: Collection[Place
     return {(row.thread_id, row.number): row.visibility == Visibility.VISIBLE for row in rows}
 
 
-async def list_threads(reader: Reader, viewer: Viewer, threads: Collection[int]) -> Sequence[Any]:
-    """Return those of these threads that the viewer may see now, with their last post."""
-    return await reader.rows(_THREADS, **viewer.query_parameters, threads=sorted(threads)) if threads else ()
+async def list_threads(
+    reader: Reader, viewers: Sequence[Viewer], threads: Sequence[Collection[int]]
+) -> Sequence[Sequence[Any]]:
+    """Return for each of these viewers those of their threads that they may see now, with their last post."""
+    wanted = list(map(sorted, threads))
+    rows = await reader.rows(_THREADS_OF_EACH, viewers=as_each(viewers, threads=wanted)) if any(wanted) else ()
+    found: list[list[Any]] = [[] for _ in viewers]
+    for row in rows:
+        found[row.place].append(row)
+    return found

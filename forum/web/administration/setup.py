@@ -65,8 +65,23 @@ GAPS: Mapping[str, tuple[str, str, str]] = {
         "/password-resets",
         mark("Ask for a new password"),
     ),
-    "no_backup": (mark("There is no backup yet. The command “forum backup” makes one."), "", ""),
-    "backup_old": (mark("The last backup is more than a week old. The command “forum backup” makes one."), "", ""),
+    "no_backup": (
+        mark("There is no backup yet. With FORUM_BACKUP_DIR there is one each night; “forum backup” makes one now."),
+        "",
+        "",
+    ),
+    "backup_old": (mark("The last backup is old. The command “forum backup” makes one."), "", ""),
+    "backup_failed": (mark("The last nightly backup failed. The log of the worker says why."), "", ""),
+    "restore_failed": (
+        mark("A backup was restored to try it, and it is not good. “forum restore FILE --try” says why."),
+        "",
+        "",
+    ),
+    "backup_untried": (
+        mark("For two weeks, no backup was restored to try it. “forum restore FILE --try” does it now."),
+        "",
+        "",
+    ),
 }
 # The way to everything that administrators look after.
 PLACES: Sequence[tuple[str, str, str]] = (

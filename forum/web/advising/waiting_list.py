@@ -10,6 +10,7 @@ from fastapi import Response
 
 from forum.advising import answer_templates, waiting_list
 from forum.advising.waiting_list import WaitingFilter, WaitingLane
+from forum.members import advisers
 from forum.web.content.threads import place_of
 from forum.web.languages import mark
 from forum.web.pages import Page
@@ -57,6 +58,7 @@ class WaitingListPage(Page):
     threads: Sequence[ListedWait]
     lanes: Sequence[tuple[str, str, bool]]  # address, words, whether it is shown
     wanted: WaitingFilter
+    organisations: Sequence[str]  # to choose from: those of the advisers of today, and the one that is asked for
     target: int
     hours: int
     has_templates: bool
@@ -76,6 +78,9 @@ async def show_waiting_threads(visit: MemberVisit) -> Response:
     page = await waiting_list.list_waiting(
         visit.reader, visit.viewer, wanted, (after, THREADS_A_PAGE), now=visit.now, settings=visit.settings
     )
+    organisations = {adviser.organisation for adviser in await advisers.list_advisers(visit.reader)}
+    if wanted.organisation:
+        organisations.add(wanted.organisation)
     return visit.show(
         WaitingListPage(
             title=visit.say("Threads that wait"),
@@ -84,6 +89,7 @@ async def show_waiting_threads(visit: MemberVisit) -> Response:
                 (_address(wanted, lane=lane), visit.say(words), lane == wanted.lane) for lane, words in LANES.items()
             ],
             wanted=wanted,
+            organisations=sorted(organisations, key=str.casefold),
             target=visit.settings.answer_days,
             hours=visit.settings.claim_hours,
             has_templates=answer_templates.why_no_templates(visit.viewer) is None,

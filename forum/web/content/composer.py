@@ -91,6 +91,10 @@ class ComposerPage(FormPage):
     composer: Composer
 
     @property
+    def has_secret(self) -> bool:  # noqa: D102
+        return self.composer.details.confirm is not None
+
+    @property
     def length(self) -> int:
         """How many characters are written: browsers count in another way."""
         return len(self.form.values.get("body_markdown", ""))

@@ -8,11 +8,11 @@ from fastapi import Response
 from pydantic import Field
 
 from forum.content import glossary
-from forum.content.explained_terms import Term
-from forum.content.glossary import MEANING_MAX, TERM_MAX, TermWish
+from forum.content.glossary import MEANING_MAX, TERM_MAX, ListedTerm, TermWish
 from forum.content.links import URL_MAX
 from forum.core.errors import ForumError
 from forum.http.fields import Line, Text
+from forum.web.content.composer import FormNumber
 from forum.web.forms import FormModel
 from forum.web.languages import mark
 from forum.web.pages import FormPage, Page
@@ -28,6 +28,7 @@ class TermForm(FormModel):
     term: Annotated[Line, Field(max_length=TERM_MAX)]
     meaning: Annotated[Line, Field(max_length=MEANING_MAX)]
     see_url: Annotated[Text, Field(max_length=URL_MAX)] | None = None
+    version: FormNumber | None = None  # of the meaning that is changed
 
 
 class TermToRemove(FormModel):
@@ -43,7 +44,7 @@ class GlossaryPage(Page):
     template: ClassVar[str] = "content/glossary.html"
     section: ClassVar[str] = "/glossary"
 
-    terms: Sequence[Term]
+    terms: Sequence[ListedTerm]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +54,13 @@ class GlossaryToWritePage(FormPage):
     template: ClassVar[str] = "content/glossary_to_write.html"
     section: ClassVar[str] = "/admin"
 
-    terms: Sequence[Term]
+    terms: Sequence[ListedTerm]
+
+    @property
+    def seen(self) -> ListedTerm | None:
+        """The word that was typed, where it is explained in another way: it stands on the page now."""
+        is_refused = self.form.error is not None and self.form.error.code == "word_changed"
+        return next((one for one in self.terms if is_refused and one.term == self.form.values.get("term")), None)
 
 
 @router.get("/glossary")
@@ -74,7 +81,8 @@ async def explain_term(visit: MemberForm) -> Response:
     """Write down what a word means, or change that."""
     try:
         wanted = visit.form.parse(TermForm)
-        written = await visit.act(glossary.explain_term, wanted.term, TermWish(wanted.meaning, wanted.see_url or None))
+        wish = TermWish(wanted.meaning, wanted.see_url or None)
+        written = await visit.act(glossary.explain_term, wanted.term, wish, wanted.version)
     except ForumError as error:
         return visit.show(await _page(visit.refusing(error)), 422)
     return visit.go("/admin/glossary", done="ordinary-word" if written.is_ordinary_word else "explained")

@@ -51,6 +51,10 @@ class TitlePage(FormPage):
     thread: Any
 
     @property
+    def has_secret(self) -> bool:  # noqa: D102
+        return self.question is not None
+
+    @property
     def question(self) -> PersonalInformation | None:
         """What is asked about the title that was typed, if anything is."""
         error = self.form.error

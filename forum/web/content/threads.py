@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from fastapi import Response
 
+from forum.advising import answer_templates
 from forum.content import reading
 from forum.content.addressed_help import find_help_beside
 from forum.content.before_writing import BeforeWriting
@@ -56,6 +57,7 @@ class ThreadPage(Page):
     may_say_helped: bool
     may_advise: bool
     is_asked: bool
+    has_templates: bool  # of answers
     claim: Any
     keeps_it: bool
     moderates: bool
@@ -143,6 +145,7 @@ def _page(visit: Visit, read: ThreadReading, wanted: PageRequest, *, asks_about_
         may_advise=read.may_advise,
         is_asked=is_asked(visit, read.board),
         claim=read.claim,
+        has_templates=read.may_advise and answer_templates.why_no_templates(visit.viewer) is None,
         keeps_it=read.claim is not None and read.claim.member_id == visit.viewer.id,
         moderates=read.moderates,
         resources=read.resources,

@@ -62,6 +62,10 @@ NOTICES: Mapping[NotificationKind, tuple[str, str]] = {
         mark("Threads wait for an adviser for twice as long as they should."),
         "/advising?late=yes",
     ),
+    NotificationKind.BACKUP_FAILED: (
+        mark("A backup failed, or could not be restored. Whoever looks after the machine must know."),
+        "/admin",
+    ),
     NotificationKind.CLAIM_ANSWERED: (mark("Somebody else answered a thread that you kept."), "/posts/{post}"),
     NotificationKind.CLAIM_ENDED: (mark("A thread that you kept waits for everybody again."), "/posts/{post}"),
     NotificationKind.ENDORSED: (mark("An adviser says that a post of yours is right."), "/posts/{post}"),

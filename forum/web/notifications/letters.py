@@ -98,7 +98,7 @@ async def answer_question(visit: OwnForm) -> Response:
     return visit.go(own_path(answered.back), done="mails-daily" if wants_letters else "mails-none")
 
 
-@open_router.api_route("/unsubscribe/{token}", methods=["GET", "HEAD"])
+@open_router.get("/unsubscribe/{token}")
 async def ask_to_turn_off(token: str, request: Request) -> Response:
     """Ask whether to turn the mails off: programs that look for viruses follow every link of a mail."""
     visit = guest_visit(request)

@@ -10,7 +10,7 @@ import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberType
 
 from moderation.screening.personal_information.spans import SIEVE, Recognised, linear
-from moderation.screening.sieve import CANDIDATES_MAX, Scan
+from moderation.screening.sieve import Scan
 
 # Numbers of helplines and offices, which everybody may pass on.
 PUBLIC_NUMBER_TYPES = {
@@ -80,7 +80,7 @@ def _abroad(scan: Scan, region: str) -> Iterator[Recognised]:
 
 
 def _of_region(text: str, region: str) -> Iterator[Recognised]:
-    for match in phonenumbers.PhoneNumberMatcher(text, region, max_tries=CANDIDATES_MAX):
+    for match in phonenumbers.PhoneNumberMatcher(text, region):
         if phonenumbers.number_type(match.number) not in PUBLIC_NUMBER_TYPES:
             yield Recognised("telephone", match.start, match.end)
 

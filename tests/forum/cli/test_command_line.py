@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -30,7 +30,11 @@ from forum.members.advisers import Adviser
 from forum.members.queries import get_member
 from forum.members.tables import Member, Role
 from forum.members.viewer import Viewer, viewer_of, viewers
+from forum.notifications.letter_choices import create_off_token
+from forum.notifications.letter_times import LetterMode
+from forum.notifications.letters import LetterChoice
 from moderation import rules
+from tests.forum.mail.test_returned import TOKEN, report
 from tests.support import make
 
 STAFF = ["--name", "Suzie", "--email", "suzie@example.org"]
@@ -53,7 +57,7 @@ def forum(database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
 
     def run(*arguments: str, password: str = make.PASSWORD) -> Said:
         monkeypatch.setattr(sys, "argv", ["forum", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.StringIO(password + "\n"))
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(password.encode() + b"\n")))
         with pytest.raises(SystemExit) as left:
             __main__.main()
         told = capsys.readouterr()
@@ -342,6 +346,29 @@ def test_a_head_that_was_copied_badly_is_no_alarm(forum: Forum) -> None:
 # Everything else.
 
 
+def test_a_letter_that_came_back_is_read_from_a_pipe(forum: Forum, inside: Any) -> None:
+    forum("admin", "create", "suzie", *STAFF)
+
+    async def choose(session: Any) -> str:
+        suzie = await get_member(session, "suzie")
+        about = {"mode": LetterMode.SOON, "at": time(10), "zone": "UTC"}
+        session.add(LetterChoice(member_id=suzie.id, **about))
+        return await create_off_token(session, suzie.id, Settings(), clock.now())
+
+    async def count(session: Any) -> Any:
+        return (await session.execute(select(col(LetterChoice.returns)))).scalar_one()
+
+    came = report().decode()
+    token = inside(choose)
+    for mail, sentence, returns in (
+        ("Hello", "This is no report of a letter that cannot be delivered.", 0),
+        (came, "This letter is nobody's any more.", 0),
+        (came.replace(TOKEN, token), "A letter came back, and was counted.", 1),
+    ):
+        _done(forum("mail", "returned", password=mail), sentence)
+        assert inside(count) == returns
+
+
 def test_a_test_mail_is_handed_over_or_why_not_is_told_in_a_sentence(
     forum: Forum, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -482,7 +509,12 @@ def test_the_hours_of_a_board_are_shown_and_changed(forum: Forum) -> None:
 
 
 def test_every_command_says_what_it_does(forum: Forum) -> None:
-    groups = {"admin": ("create", "grant", "revoke", "board", "hours"), "audit": ("verify",), "mail": ("test", "list")}
+    groups = {
+        "admin": ("create", "grant", "revoke", "board", "hours"),
+        "audit": ("verify",),
+        "import": ("look", "run", "check"),
+        "mail": ("test", "list", "returned"),
+    }
     alone = ("serve", "demo", "migrate", "openapi", *groups)
     within = [(group, name) for group, names in groups.items() for name in names]
     for command in [(), *((name,) for name in alone), *within]:
@@ -508,3 +540,21 @@ def test_the_program_itself_over_its_own_postgresql(tmp_path: Path) -> None:
     _done(run("admin", "create", "suzie", *STAFF), "suzie is administrator now.")
     _refused(run("audit", "verify", "--head", "1:" + "0" * 64), "its tail was cut or written anew")
     assert not list((tmp_path / "data").glob("**/postmaster.pid"))
+
+
+def test_counts_are_counted_again_and_put_right(forum: Forum, database_url: str) -> None:
+    assert "Every count is right." in _done(forum("check", "--counts"), "right")
+    _refused(forum("check", "--mend"), "--mend belongs to --counts")
+
+    async def spoil() -> None:
+        async with database.engine_for_once(database_url).begin() as connection:
+            await connection.execute(
+                text("INSERT INTO board_tally (board_id, threads, posts) SELECT id, 3, 7 FROM board")
+            )
+
+    _done(forum("admin", "board", "court", "--name", "Court", "--group", "Law"), "as you said")
+    asyncio.run(spoil())
+    told, _, status = forum("check", "--counts")
+    assert ("threads of board 1: 3 is kept, and counting gives 0" in told, status) == (True, 1)
+    assert "2 counts were wrong, and are right now." in _done(forum("check", "--counts", "--mend"), "right")
+    assert "Every count is right." in _done(forum("check", "--counts"), "right")

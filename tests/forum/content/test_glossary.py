@@ -30,7 +30,7 @@ async def test_a_word_is_explained_in_posts_below_the_thread_and_in_the_api(app:
         written = await joan.put(CIN, json=MEANING)
         assert (written.status_code, written.json()) == (
             200,
-            {"term": "CIN", **MEANING, "is_ordinary_word": False},
+            {"term": "CIN", **MEANING, "version": 1, "is_ordinary_word": False},
         )
         said = await guest.get(path, headers={"If-None-Match": before.headers["ETag"]})
         assert said.json()["glossary"] == [{"term": "CIN", **MEANING}]
@@ -39,12 +39,19 @@ async def test_a_word_is_explained_in_posts_below_the_thread_and_in_the_api(app:
         assert page.count('<abbr title="Child in need">CIN</abbr>') == 1
         assert "What the short words here mean" in text_of(page)
         assert "Child in need" in text_of((await guest.get("/glossary")).text)
-        assert (await joan.put(CIN, json={"meaning": "Children in need"})).json()["see_url"] is None
+        other = {"meaning": "Children in need"}
+        stale = await joan.put(CIN, json=other)
+        assert (stale.status_code, stale.json()["code"], stale.json()["current"]) == (409, "word_changed", 1)
+        for _ in range(2):  # sent twice
+            changed = (await joan.put(CIN, json=other | {"version": 1})).json()
+            assert (changed["see_url"], changed["version"]) == (None, 2)
+        listed = (await guest.get(f"{API}/glossary")).json()["items"]
+        assert listed == [{"term": "CIN", "see_url": None, **other, "version": 2}]
         assert "Children in need" in (await guest.get(f"/threads/{thread}")).text
         assert [(await joan.delete(CIN)).status_code for _ in range(2)] == [204, 404]
         assert "<abbr" not in (await guest.get(f"/threads/{thread}")).text
     acts = await sql(services, "SELECT act FROM audit_entry WHERE act LIKE 'glossary.%' ORDER BY number")
-    assert [row.act for row in acts] == ["glossary.written", "glossary.written", "glossary.removed"]
+    assert [row.act for row in acts] == [*["glossary.written"] * 3, "glossary.removed"]
 
 
 @pytest.mark.parametrize(
@@ -96,5 +103,10 @@ async def test_an_administrator_writes_it_on_the_page(app: FastAPI) -> None:
         assert "letters and digits only" in text_of(refused.text)
         written = await form(joan, refused, "/admin/glossary", term="CIN", meaning="Child in need")
         assert written.headers["Location"] == "/admin/glossary?done=explained"
+        again = await form(joan, page, "/admin/glossary", term="CIN", meaning="Children in need")
+        assert again.status_code == 422
+        assert "It means now: Child in need" in text_of(again.text)
+        sent = await form(joan, again, "/admin/glossary")
+        assert sent.headers["Location"] == "/admin/glossary?done=explained"
         gone = await form(joan, await joan.get("/admin/glossary"), "/admin/glossary/removal")
         assert gone.headers["Location"] == "/admin/glossary?done=term-removed"

@@ -116,7 +116,13 @@ async def test_an_adviser_writes_it_and_chooses_it_on_the_pages(app: FastAPI, se
         chosen = await form(rosie, nothing, here, resource=entry["id"])
         assert chosen.headers["Location"] == f"{here}?done=resource-attached"
         assert "116 123" in (await rosie.get("/boards/new-here")).text
+        await sql(services, "UPDATE board SET archived_at = now()")
+        assert f'action="{here}"' not in (await rosie.get(here)).text
+        assert (await rosie.put(f"{API}{here}/{entry['id']}")).status_code == 403
+        assert here in (await rosie.get("/boards/new-here")).text
         away = await form(rosie, await rosie.get(here), f"{here}/removal")
+        assert here not in (await rosie.get("/boards/new-here")).text
+        await sql(services, "UPDATE board SET archived_at = NULL")
         assert away.headers["Location"] == f"{here}?done=resource-detached"
         edit = f"/resources/{entry['id']}/edit"
         saved = await form(rosie, await rosie.get(edit), edit, region="Wales")

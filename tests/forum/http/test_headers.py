@@ -1,11 +1,13 @@
 """Headers: no answer can be framed, guessed at, followed or leaked; what is somebody's own is kept by nobody."""
 
+import asyncio
 import re
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from structlog.testing import capture_logs
 
 from forum.http.services import Services
 from tests.architecture.test_openapi import API, STAFF, body_of, fill, finite_operations
@@ -102,3 +104,21 @@ async def test_who_comes_without_tls_is_not_told_to_insist_on_it(app: FastAPI) -
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://forum.test") as guest:
         assert "strict-transport-security" not in (await guest.get("/healthz")).headers
+
+
+async def test_head_is_answered_where_there_is_get(app: FastAPI, services: Services, guest: httpx.AsyncClient) -> None:
+    await make.board(services)
+    paths = (f"{API}/boards", f"{API}/boards/nowhere", f"{API}/help", f"{API}/me", "/", "/help", "/healthz", "/nowhere")
+    plain = {"Accept-Encoding": "identity"}
+    for _ in range(2):  # the second time, it was kept
+        for path in paths:
+            with capture_logs() as lines:
+                whole, head = await guest.get(path, headers=plain), await guest.head(path, headers=plain)
+            assert (head.status_code, head.content) == (whole.status_code, b""), path
+            assert {name: head.headers.get(name) for name in whole.headers} == dict(whole.headers), path
+            [read, looked] = [line for line in lines if line["event"] == "request"]
+            assert (looked["method"], looked["route"]) == ("HEAD", read["route"])
+    assert (await guest.head(f"{API}/sessions")).status_code == 405
+    async with make.signed_in(app, "heron") as heron, asyncio.timeout(10):
+        opened = await heron.head(f"{API}/events")  # it ends at once
+        assert (opened.status_code, opened.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")

@@ -1,7 +1,7 @@
 """What is kept of answers: never older than the database, and sent as if it were made anew."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,10 +19,10 @@ from forum.content import glossary
 from forum.core import clock
 from forum.core.settings import Settings
 from forum.http.services import Services
-from forum.members.tables import Role, Standing
+from forum.members.tables import Role
 from tests.support import make
-from tests.support.jobs import run_due_jobs
-from tests.support.scenes import API, PUBLISH, REMOVE, a_case, a_post, decide, decided, sql
+from tests.support.changes import BODY, People, changes
+from tests.support.scenes import API, a_post, sql
 
 READS = (
     *("/boards", "/boards/new-here", "/boards/new-here/threads", "/boards/court/threads?limit=5"),
@@ -30,7 +30,6 @@ READS = (
 )
 PAGES = ("/", "/boards/new-here", "/boards/court", "/threads/1", "/glossary", "/rules", "/advisers")
 ADDRESSES = (*(API + path for path in READS), *PAGES)
-BODY = "the words of somebody who is not well, and of those who answer, " * 20
 
 
 @dataclass
@@ -88,9 +87,6 @@ async def watch(app: FastAPI, settings: Settings, monkeypatch: pytest.MonkeyPatc
         yield Watch(services, readers, {who: await client(plain, who) for who in readers})
 
 
-Change = Callable[[], Awaitable[Any]]
-
-
 async def test_nobody_in_any_process_reads_what_is_no_longer_so(app: FastAPI, watch: Watch) -> None:
     services = watch.services
     heron = watch.readers["heron"][0]
@@ -100,86 +96,9 @@ async def test_nobody_in_any_process_reads_what_is_no_longer_so(app: FastAPI, wa
         make.signed_in(app, "stepdad") as stepdad,
         make.signed_in(app, "rosie", Role.ADVISER) as rosie,
     ):
-
-        async def send(who: httpx.AsyncClient, method: str, path: str, **body: Any) -> None:
-            answer = await who.request(method, API + path, **({"json": body} if body else {}))
-            assert answer.status_code < 300, (method, path, answer.text)
-
-        async def thread(**changes: Any) -> dict[str, Any]:
-            return {"version": (await suzie.get(f"{API}/threads/1")).json()["version"], **changes}
-
-        async def setting(slug: str, **changes: Any) -> None:
-            version = (await joan.get(f"{API}/administration/boards/{slug}")).json()["version"]
-            await send(joan, "PATCH", f"/administration/boards/{slug}", version=version, **changes)
-
-        async def publish(post_id: int) -> None:
-            assert (await decide(suzie, await a_case(suzie, post_id), PUBLISH)).status_code == 201
-
-        async def erased() -> None:
-            await send(stepdad, "PUT", "/me/departure", kind="erase")
-            due = clock.now().replace(year=clock.now().year + 1)
-            assert "depart" in await run_due_jobs(services, due)
-
-        tomorrow = f"{clock.now() + timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}"
-        by_hand = lambda statement: lambda: sql(services, statement)  # noqa: E731
-        place = (
-            "INSERT INTO resource SELECT gen_random_uuid(), 'Line', 'They listen.', '116 123', NULL, NULL, NULL, NULL"
-        )
-        here = "SELECT {}, resource.id, now(), resource.changed_by FROM resource"
-        changes: list[tuple[str, Change]] = [
-            ("reply", lambda: send(stepdad, "POST", "/threads/1/posts", body_markdown="I was there once.")),
-            ("edit", lambda: send(stepdad, "PATCH", "/posts/2", revision=1, body_markdown=f"{BODY} a lying toad")),
-            ("reaction", lambda: send(heron, "PUT", "/posts/2/reactions/thank")),
-            ("reaction taken back", lambda: send(heron, "DELETE", "/posts/2/reactions/thank")),
-            ("endorsed", lambda: send(rosie, "PUT", "/posts/2/endorsement")),
-            ("endorsement taken back", lambda: send(rosie, "DELETE", "/posts/2/endorsement")),
-            ("title", lambda: send(suzie, "PATCH", "/threads/1", version=1, title="Another question")),
-            ("locked", lambda: send(suzie, "PUT", "/threads/1/lock", reason="We read what was reported.")),
-            ("unlocked", lambda: send(suzie, "DELETE", "/threads/1/lock")),
-            ("pinned", lambda: send(suzie, "PUT", "/threads/1/pin")),
-            ("held", by_hand("UPDATE board SET publication = 'hold_all' WHERE slug = 'new-here'")),
-            ("a held reply", lambda: send(heron, "POST", "/threads/1/posts", body_markdown="May I say something?")),
-            ("published", lambda: publish(4)),
-            ("a held edit", lambda: send(heron, "PATCH", "/posts/4", revision=1, body_markdown="May I ask something?")),
-            ("name", lambda: send(heron, "PATCH", "/me", name="Grey heron")),
-            ("handle", lambda: send(stepdad, "PUT", "/me/handle", handle="stepfather")),
-            ("removed", lambda: decided(app, suzie, 2, REMOVE)),
-            ("withdrawn", lambda: send(stepdad, "DELETE", "/posts/3")),
-            ("glossary", lambda: send(joan, "PUT", "/glossary/ask", meaning="To say that one does not know")),
-            ("glossary again", lambda: send(joan, "DELETE", "/glossary/ask")),
-            ("place of help", by_hand(f"{place}, '{{}}', 'current', now(), id FROM member LIMIT 1")),
-            ("in the thread", by_hand(f"INSERT INTO resource_on_thread {here.format(1)}")),
-            ("on the board", by_hand(f"INSERT INTO resource_on_board {here.format('board.id')}, board")),
-            ("doubted", by_hand("UPDATE resource SET state = 'doubtful'")),
-            ("taken away", by_hand("DELETE FROM resource_on_thread")),
-            ("gone", by_hand("DELETE FROM resource")),
-            ("announced", lambda: send(joan, "POST", "/announcements", text="Back on Tuesday.", until=tomorrow)),
-            ("adviser", lambda: make.member(services, "robin", Role.ADVISER)),
-            ("role taken", lambda: send(joan, "DELETE", "/accounts/robin/roles/adviser")),
-            ("rule", lambda: send(joan, "PUT", "/moderation/rules/10", version=1, title="Kindness", text="Be kind.")),
-            ("board renamed", lambda: setting("court", name="In court")),
-            ("board for members", lambda: setting("new-here", readers=["member"])),
-            ("board for all", lambda: setting("new-here", readers=["everyone"])),
-            ("closed", lambda: make.hours(services, "read_only", "new-here")),
-            ("archived", lambda: send(joan, "PUT", "/administration/boards/court/archive")),
-            ("order", lambda: send(joan, "PUT", "/administration/board-order", slugs=["new-here", "court"])),
-            (
-                "moved",
-                lambda: sql(services, "UPDATE thread SET board_id = (SELECT id FROM board WHERE slug = 'court')"),
-            ),
-            ("banned", lambda: make.sanction(services, "magpie", Standing.BANNED)),
-            ("erased", erased),
-            ("by hand: words", by_hand("UPDATE post SET body_html = '<p>Gone</p>' WHERE id = 1")),
-            ("by hand: name", by_hand("UPDATE member SET title = 'Of the house' WHERE handle = 'heron'")),
-            ("by hand: counts", by_hand("UPDATE thread SET posts = posts + 1")),
-            ("by hand: totals", by_hand("UPDATE board_tally SET posts = posts + 1")),
-            ("by hand: reactions", by_hand("INSERT INTO reaction_count VALUES (1, 0, 5, 0, 0)")),
-            ("by hand: hidden", by_hand("UPDATE thread SET visibility = 'removed'")),
-            ("by hand: rules", by_hand("DELETE FROM rule WHERE number = 10 AND version = 2")),
-            ("by hand: all", by_hand("TRUNCATE glossary_term, reaction_count")),
-        ]
+        people = People(heron, stepdad, rosie, suzie, joan)
         assert await watch.stale() == []
-        for what, change in changes:
+        for what, change in changes(app, people):
             await change()
             assert await watch.stale() == [], what
         # The same look finds what no trigger tells of.

@@ -276,6 +276,26 @@ async def test_a_mail_server_that_refuses_three_letters_gets_no_more_and_the_mem
     assert (await heron.get(f"{API}/me/mails")).json()["stopped_at"] is None
 
 
+async def test_letters_that_come_back_later_stop_too_and_nobody_can_stop_anothers(
+    services: Services, heron: httpx.AsyncClient
+) -> None:
+    heron_id, now = (await make.viewer(services, "heron")).member_id, clock.now()
+    async with make.work(services) as work:
+        token = await letter_choices.create_off_token(work.session, heron_id, work.settings, now)
+        assert await letter_choices.find_owner(work, token) == heron_id
+        assert await letter_choices.find_owner(work, token[:-1]) is None
+    # A second report of the same letter, and a row that a month has ended.
+    for hours, stands in {0: 1, 0.5: 1, 4: 2, 24 * 32: 1, 24 * 32 + 4: 2, 24 * 32 + 8: 3, 24 * 32 + 12: 3}.items():
+        async with services.database.work() as session:
+            await letter_jobs.note_returned(session, heron_id, now + timedelta(hours=hours))
+        [choice] = await sql(services, "SELECT returns, stopped_at FROM letter_choice")
+        assert (choice.returns, choice.stopped_at is not None) == (stands, stands == 3), hours
+    kinds = [item["kind"] for item in (await heron.get(f"{API}/me/notifications")).json()["items"]]
+    assert kinds == ["mails_stopped"]
+    assert (await heron.put(f"{API}/me/mails", json={"mode": "soon", "zone": "UTC"})).status_code == 204
+    assert [tuple(row) for row in await sql(services, "SELECT returns, stopped_at FROM letter_choice")] == [(0, None)]
+
+
 # Chosen
 
 

@@ -17,11 +17,11 @@ from forum.core.database import Database
 from forum.http.services import Services
 from forum.members.tables import Role, Standing
 from forum.members.viewer import GUEST
-from forum.notifications.inbox import NotificationKind, notify
+from forum.notifications.inbox import NotificationKind, count_unread, count_unread_of, notify
 from forum.notifications.live_events import cursor, hub
 from forum.notifications.live_events.cursor import Cursor
 from forum.notifications.live_events.listeners import MOST_WAITING, Listener, frame
-from forum.notifications.live_events.queries import MOST_BEHIND, read_between, read_now
+from forum.notifications.live_events.queries import MOST_BEHIND, list_threads, read_between, read_now
 from forum.notifications.live_events.tables import KEPT_FOR, delete_expired
 from tests.support import make, scenes
 from tests.support.scenes import sql
@@ -276,6 +276,28 @@ async def test_members_hear_of_their_own_notices_while_they_may_see_them_and_nev
             await beacon.is_next(first, second)
         refs = [row[0] for row in await sql(services, "SELECT refs FROM event WHERE kind = 'notice'")]
         assert refs == [[ids[0]]] * 3
+
+
+async def test_what_many_have_not_read_is_counted_as_for_each_alone(services: Services) -> None:
+    await make.board(services)
+    await make.board(services, "staff-room", readers=("moderator",))
+    for handle, roles in (("wren", ()), ("orla", (Role.MODERATOR,)), ("heron", ()), ("ada", (Role.ADVISER,))):
+        await make.member(services, handle, *roles)
+    hidden = await make.thread(services, "orla", "staff-room")
+    viewers = [await make.viewer(services, handle) for handle in ("wren", "orla", "heron", "ada")]
+    [post] = await sql(services, f"SELECT id FROM post WHERE thread_id = {hidden}")
+    async with services.database.work() as session:
+        for viewer in viewers:
+            for kind in (NotificationKind.POST_HELD, NotificationKind.REPORT_SETTLED):
+                await notify(session, viewer.member_id, kind, clock.now(), post_id=post.id)
+            await notify(session, viewer.member_id, NotificationKind.CASE_WAITING, clock.now())
+    reader = services.database.reader
+    alone = {viewer: await count_unread(reader, viewer) for viewer in viewers}
+    assert await count_unread_of(reader, viewers) == alone
+    assert len(set(alone.values())) > 1
+    mine = await make.thread(services, "wren")
+    found = await list_threads(reader, viewers, [{hidden, mine}, {hidden, mine}, {hidden}, set()])
+    assert [[row.id for row in rows] for rows in found] == [[mine], [hidden, mine], [], []]
 
 
 async def test_the_queue_is_told_to_those_who_would_find_the_case_there(app: FastAPI, services: Services) -> None:

@@ -250,6 +250,7 @@ async def test_a_copy_has_everything_of_ones_own_and_nothing_of_others(
         f"data/{name}.json"
         for name in (
             "profile",
+            "old_board",
             "rules",
             "talks",
             "complaints",

@@ -55,6 +55,10 @@ class AppPage(FormPage):
     picture: Markup | None
 
     @property
+    def has_secret(self) -> bool:  # noqa: D102
+        return True
+
+    @property
     def groups(self) -> list[str]:
         """The secret in groups of four, to type in."""
         secret = self.begun.secret if self.begun else ""
@@ -71,6 +75,10 @@ class RecoveryCodesPage(Page):
     has_tools: ClassVar[bool] = True
 
     codes: Sequence[str]
+
+    @property
+    def has_secret(self) -> bool:  # noqa: D102
+        return True
 
 
 def recovery_codes_page(visit: Visit, codes: Sequence[str]) -> RecoveryCodesPage:

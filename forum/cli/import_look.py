@@ -1,0 +1,85 @@
+"""`forum import look`: read the dump of an old board, and say what would move. Nothing does, and no forum is needed."""
+
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from forum.cli.runtime import fail, out
+from forum.core import clock
+from forum.importers import phpbb, report
+from forum.importers.errors import CannotMove
+from forum.importers.plan import Plan
+from forum.importers.staging import Staging
+
+cli = typer.Typer()
+
+REPORT, PLAN = "moving.html", "moving.toml"
+
+
+@cli.command()
+def look(
+    dump: Annotated[Path, typer.Argument(help="The old board's database as a file: .sql, .sql.gz, .sql.bz2 or .zip")],
+    *,
+    folder: Annotated[Path, typer.Option("--to", help="Where report and plan are written")] = Path(),
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report for a program, and write no page")] = False,
+) -> None:
+    """Read the dump of an old board, and write what would move: a report (moving.html) and a plan (moving.toml).
+
+    Nothing is moved or changed, and no forum has to be there. A plan that is there already is left as it is.
+    """
+    if not folder.is_dir():
+        fail(f"{folder} is no folder.")
+    try:
+        with tempfile.TemporaryDirectory(prefix="moving-") as temporary, Staging(Path(temporary) / "board") as staging:
+            said, plan = _look(dump, staging)
+            doubts = {board.old: board.doubt for board in staging.boards()}
+    except CannotMove as error:
+        fail(str(error))
+    kept = (folder / PLAN).exists()
+    if not kept:
+        _write(folder / PLAN, plan.as_toml(doubts))
+    if as_json:
+        print(json.dumps(said.as_json(), ensure_ascii=False, indent=2))  # noqa: T201 (for a pipe)
+        return
+    _write(folder / REPORT, report.as_html(said))
+    for line in said.parts[0].lines:
+        out.print(line.says if line.count is None else f"{line.says}: {line.count:,}", highlight=False, soft_wrap=True)
+    out.print(f"\nRead {folder / REPORT} in a browser, then look through {folder / PLAN}.", soft_wrap=True)
+    if kept:
+        out.print(f"{folder / PLAN} was there already, and was left as it is.", soft_wrap=True)
+
+
+def _look(dump: Path, staging: Staging) -> tuple[report.LookReport, Plan]:
+    size = dump.stat().st_size if dump.exists() else 0
+    with _progress(f"Reading {dump.name}", size) as seen:
+        phpbb.read(dump, staging, seen=seen)
+    plan = Plan.proposed(staging)
+    facts = report.count_facts(staging, clock.now())
+    # No bar yet: it runs in a thread, and processes are forked before there is one.
+    with report.begin_proving(staging) as parts, _progress("Moving each text, to see", facts.posts) as seen:
+        proof = report.prove(parts, seen)
+    return report.write_report(staging, facts, proof, plan), plan
+
+
+@contextmanager
+def _progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a bar with the time left on standard error, at a terminal; give what moves it on."""
+    columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task(what, total=total or None)
+        yield lambda done: progress.update(task, completed=done)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file that its owner alone can read: it holds what members wrote."""
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(text, "utf-8")

@@ -1,0 +1,171 @@
+"""`forum import run` and `forum import check`: move an old board here, and look whether all of it is there."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from forum.cli.runtime import database_of, fail, first_steps, on_forum, out, reaching, with_work
+from forum.core import backup as backups
+from forum.core import clock, signals
+from forum.core.database import Database
+from forum.core.settings import Settings
+from forum.core.work import Work
+from forum.importers import check as checks
+from forum.importers import phpbb
+from forum.importers.errors import CannotMove
+from forum.importers.plan import Plan
+from forum.importers.run import Import, Stage, carry_over, find_unfinished
+from forum.importers.staging import Staging
+from forum.importers.tables import ImportRun
+from moderation import cases
+from moderation.case_priority import Category
+from moderation.gate import BoardGate
+
+cli = typer.Typer()
+
+STAGING = "moving.sqlite"  # in FORUM_DATA, until the run has ended
+_SAID = {
+    "members": "{} members, who sign in with their old name and password",
+    "guests": "{} people who wrote without an account, or had closed it: their posts are there, and nobody's name",
+    "threads": "{} threads",
+    "posts": "{} posts",
+    "renamed": "{} members have another handle than the name on the old board; they sign in with either",
+    "without_password": "{} members' passwords cannot be used here: they ask for a new one by mail",
+    "without_address": "{} members have no address to which mail can be sent",
+    "removed": "{} posts were removed on the old board, and stay so",
+    "held": "{} posts waited for a moderator, and wait here: see the queue",
+    "banned": "{} members were banned on the old board. They are banned here for a month at most, and each has a case: "
+    "decide it before",
+    "notices": "{} posts say that a moderator of the old board changed them",
+    "split": "{} posts were too long, and are two or more here",
+}
+
+
+@cli.command()
+def run(
+    dump: Annotated[Path, typer.Argument(help="The old board's dump, as for `forum import look`", exists=True)],
+    plan: Annotated[Path, typer.Option(help="The plan that `forum import look` wrote, as you changed it")],
+    *,
+    backup: Annotated[
+        Path | None, typer.Option(help="Where the backup is written that comes first; else in FORUM_DATA")
+    ] = None,
+    skip_backup: Annotated[bool, typer.Option("--skip-backup", help="Begin without a backup: there is one")] = False,
+) -> None:
+    """Move an old board into this forum. Its members can read meanwhile.
+
+    First all of the forum is written to a backup. If it is stopped or killed, start it again: it goes on where it was.
+    """
+    settings = Settings()
+    try:
+        wanted = Plan.read(plan)
+        with database_of(settings) as url:
+            first_steps(url)
+            if not skip_backup and not with_work(url, _is_under_way):
+                _back_up(url, backup or settings.data / f"before-moving-{clock.now():%Y-%m-%d-%H%M%S}.backup")
+            with _staged(dump, settings.data / STAGING) as staging, _progress(staging) as seen:
+                ended = signals.run(_carry(url, Import(staging, wanted, settings, _gate(settings), _open_case), seen))
+    except CannotMove as error:
+        fail(str(error))
+    _report(ended)
+
+
+@cli.command()
+def check() -> None:
+    """Look through all that moved here: that it is there, numbered, counted and hidden as it should be.
+
+    The exit status is 1 if anything is wrong.
+    """
+
+    async def act(work: Work) -> tuple[dict[str, int], list[str]]:
+        return await checks.count_moved(work.session), await checks.find_faults(work.session)
+
+    moved, faults = on_forum(act)
+    if not moved:
+        fail("Nothing has moved here from another board.")
+    for kind, count in moved.items():
+        out.print(f"{count} {_PLURALS[kind]} moved here.", highlight=False)
+    for fault in faults:
+        out.print(f"- {fault}", highlight=False, soft_wrap=True)
+    if faults:
+        sys.exit(1)
+    out.print("All of it is there.")
+
+
+_PLURALS = {"board": "boards", "person": "people", "post": "posts", "thread": "threads"}
+
+
+async def _is_under_way(work: Work) -> bool:
+    return await find_unfinished(work.session) is not None
+
+
+def _gate(settings: Settings) -> BoardGate:
+    return BoardGate(settings.held_first_posts, settings.screening_region)
+
+
+async def _open_case(session: AsyncSession, member_id: UUID, now: datetime) -> None:
+    await cases.open_on_member(session, member_id, Category.OTHER, now)
+
+
+def _back_up(url: str, file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with reaching():
+        made = signals.run(backups.make(url, file))
+    out.print(f"First a backup: {file} is whole, {made.size} bytes. Delete it when all is well.", soft_wrap=True)
+
+
+@contextmanager
+def _staged(dump: Path, file: Path) -> Iterator[Staging]:
+    """Give the records of a dump, read anew; they go when the block ends, however it ends."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.unlink(missing_ok=True)
+    try:
+        with Staging(file) as staging:
+            with _bar() as progress:
+                task = progress.add_task("Reading", total=dump.stat().st_size)
+                phpbb.read(dump, staging, seen=lambda size: progress.update(task, completed=size))
+            yield staging
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def _bar() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=out, transient=True)
+
+
+@contextmanager
+def _progress(staging: Staging) -> Iterator[Any]:
+    with _bar() as progress:
+        tasks: dict[Stage, TaskID] = {
+            Stage.PEOPLE: progress.add_task("People", total=staging.count("person")),
+            Stage.POSTS: progress.add_task("Posts", total=staging.count("post")),
+        }
+        yield lambda stage, count: progress.advance(tasks[stage], count)
+
+
+async def _carry(url: str, wanted: Import, seen: Any) -> ImportRun:
+    database = Database(url, pool_size=2)
+    try:
+        return await carry_over(database, wanted, seen=seen)
+    finally:
+        await database.close()
+
+
+def _report(ended: ImportRun) -> None:
+    out.print("All that the plan takes is here:")
+    for key, sentence in _SAID.items():
+        if count := ended.counts.get(key):
+            out.print(f"- {sentence.format(count)}", highlight=False, soft_wrap=True)
+    out.print(
+        "Nobody has a role by it, and nobody was told. Look through the forum, then run `forum import check`.",
+        highlight=False,
+        soft_wrap=True,
+    )

@@ -1,0 +1,9 @@
+"""`forum import`: look at an old board, move it into this forum, and check that all of it is there."""
+
+import typer
+
+from forum.cli import import_look, import_run
+
+cli = typer.Typer(no_args_is_help=True, help="Move in from an old board: look first, then run.")
+cli.add_typer(import_look.cli)
+cli.add_typer(import_run.cli)

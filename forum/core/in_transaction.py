@@ -1,0 +1,78 @@
+"""Prepared statements within a transaction, straight over asyncpg: for what is done for each reply.
+
+Outside of one, `Reader` runs them.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import asyncpg
+from sqlalchemy import Connection
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi as driver
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session, SessionTransaction
+
+from forum.core.database import CONNECTION_LOST, Prepared
+
+_KEY = "straight"  # in `Session.info`
+
+
+class _Straight(NamedTuple):
+    """The connection of a transaction: SQLAlchemy's, its adapter, and asyncpg's own."""
+
+    transaction: SessionTransaction | None
+    connection: Connection
+    adapter: Any
+    driver: asyncpg.Connection
+
+
+async def rows_in(session: AsyncSession, statement: Prepared, **values: Any) -> Sequence[Any]:
+    """Run a prepared statement in the session's transaction, and return every row.
+
+    It costs a third of `session.execute`, and knows nothing of the session's objects: what was not flushed is not seen.
+    Raises what `session.execute` raises, and KeyError when a value is missing.
+    """
+    straight = await _straight(session)
+    arguments = statement.arguments(values)
+    try:
+        if straight.adapter._transaction is None:  # SQLAlchemy sends BEGIN with the first statement of its own
+            await straight.adapter._start_transaction()
+        records = await straight.driver.fetch(statement.sql, *arguments)
+    except (driver.Error, asyncpg.PostgresError, *CONNECTION_LOST) as error:
+        await (await session.connection()).run_sync(_raise_as_usual, straight.adapter, statement.sql, error)
+    return statement.shaped(records)
+
+
+async def row_in(session: AsyncSession, statement: Prepared, **values: Any) -> Any:
+    """Run a prepared statement in the session's transaction, and return its first row, or None."""
+    rows = await rows_in(session, statement, **values)
+    return rows[0] if rows else None
+
+
+async def _straight(session: AsyncSession) -> _Straight:
+    """Return the connection of the transaction."""
+    sync = session.sync_session
+    known: _Straight | None = session.info.get(_KEY)
+    # Of a savepoint too, SQLAlchemy begins it when its connection is asked for.
+    if known is None or known.transaction is not _innermost(sync) or known.connection.invalidated:
+        connection: Any = (await session.connection()).sync_connection
+        adapter = connection.connection.dbapi_connection
+        known = session.info[_KEY] = _Straight(_innermost(sync), connection, adapter, adapter.driver_connection)
+    return known
+
+
+def _innermost(session: Session) -> SessionTransaction | None:
+    return session.get_nested_transaction() or session.get_transaction()
+
+
+def _raise_as_usual(connection: Connection, adapter: Any, sql: str, error: Exception) -> None:
+    """Raise what SQLAlchemy raises for an error of the driver, once it has noted it: a lost connection is not kept."""
+    usual: Exception
+    try:
+        adapter._handle_exception(error)
+    except driver.Error as translated:
+        usual = translated
+    except Exception as lost:  # noqa: BLE001 - it is raised again, as one of those
+        usual = driver.OperationalError(type(lost).__name__, lost)  # type: ignore[no-untyped-call] # SQLAlchemy's own
+        usual.__cause__ = lost
+    connection._handle_dbapi_exception(usual, sql, None, None, None)

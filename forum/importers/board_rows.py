@@ -1,0 +1,102 @@
+"""Carry boards over, by the house's own verb. Nobody can read one who could not read it on the old board."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from forum.content.boards import Board, BoardPlan, create_board, set_archived
+from forum.core.database import Database
+from forum.importers.plan import Plan, PlannedBoard
+from forum.importers.records import BoardRecord, Readers
+from forum.importers.staging import Staging
+from forum.importers.tables import Moved, MovedKind
+from forum.members.tables import Role
+
+SLUG_MAX, DESCRIPTION_MAX = 50, 1000
+_NO_SLUG = re.compile(r"[^a-z0-9]+")
+_STAFF = (Role.MODERATOR.value, Role.SAFEGUARDING_LEAD.value, Role.ADMINISTRATOR.value)
+# Who reads, and who writes.
+_AUDIENCES = {
+    Readers.EVERYONE: (("everyone",), ("member",)),
+    Readers.MEMBERS: (("member",), ("member",)),
+    Readers.STAFF: (_STAFF, _STAFF),
+}
+
+
+@dataclass(frozen=True)
+class BoardHere:
+    """A board that came."""
+
+    id: int
+    is_advised: bool
+
+
+async def carry_boards(
+    database: Database, staging: Staging, plan: Plan, place: tuple[str, UUID], now: datetime
+) -> dict[str, BoardHere]:
+    """Make the boards that the plan takes and that are not here yet, in one transaction. Return all, by old id."""
+    source, run_id = place
+    records = {board.old: board for board in staging.boards()}
+    async with database.work() as session:
+        found = await _list_moved(session, source)
+        slugs = set((await session.execute(select(col(Board.slug)))).scalars())
+        position = (await session.execute(select(func.max(Board.position)))).scalar() or 0
+        for record in sorted(records.values(), key=lambda board: board.position):
+            planned = plan.for_board(record, records)
+            if record.is_section or record.old in found or not planned.take:
+                continue
+            position += 1
+            board = await _make(session, _settings(record, planned, slugs, position), record, now)
+            session.add(Moved(source=source, kind=MovedKind.BOARD, old=record.old, board_id=board.id, run_id=run_id))
+            found[record.old] = BoardHere(board.id, board.advised)
+    return found
+
+
+async def _list_moved(session: AsyncSession, source: str) -> dict[str, BoardHere]:
+    moved = select(col(Moved.old), col(Board.id), col(Board.advised)).join(Board, col(Board.id) == col(Moved.board_id))
+    rows = await session.execute(moved.where(col(Moved.source) == source, col(Moved.kind) == MovedKind.BOARD))
+    return {row.old: BoardHere(row.id, row.advised) for row in rows}
+
+
+async def _make(session: AsyncSession, settings: BoardPlan, record: BoardRecord, now: datetime) -> Board:
+    board = await create_board(session, settings, now)
+    if record.is_closed:
+        await set_archived(session, board, archived=True, now=now)
+    return board
+
+
+def _settings(record: BoardRecord, planned: PlannedBoard, slugs: set[str], position: int) -> BoardPlan:
+    slug = slug_of(planned.name, record.old)
+    if slug in slugs:
+        slug = slug_of(f"{slug[: SLUG_MAX - 8]} {record.old[:6]}", record.old)
+    while slug in slugs:
+        slug = slug_of(f"{slug[: SLUG_MAX - 3]} {len(slugs) % 100}", record.old)
+    slugs.add(slug)
+    readers, writers = _AUDIENCES[planned.readers]
+    return BoardPlan(
+        slug=slug,
+        name=planned.name,
+        section=planned.section,
+        position=position,
+        description=" ".join(record.description.split())[:DESCRIPTION_MAX],
+        readers=readers,
+        openers=writers,
+        repliers=writers,
+        indexable=False,
+        advised=planned.readers != Readers.STAFF,
+    )
+
+
+def slug_of(name: str, old: str) -> str:
+    """Return a name as it can stand in an address: small letters and digits, with '-' between words."""
+    for text in (name, f"board-{old}"):
+        plain = unicodedata.normalize("NFKD", text.replace("'", "").replace("’", "")).encode("ascii", "ignore").decode()
+        if slug := _NO_SLUG.sub("-", plain.lower()).strip("-")[:SLUG_MAX].strip("-"):
+            return slug
+    return "board"

@@ -1,0 +1,83 @@
+"""Carry threads and posts over, in batches: each is one transaction, with the mark that it is done.
+
+Rows are written by COPY, as the house's own verbs would have made them: whoever counts them again finds nothing to
+change. Nobody is told of them, and no open page hears of them.
+"""
+
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from forum.content.posts.tables import Post, PostQuote, QuotedWords
+from forum.content.subscriptions import Subscription
+from forum.content.threads.tables import Thread
+from forum.core.database import Database
+from forum.core.gate import GateResult
+from forum.importers.converters import converters
+from forum.importers.copying import copy_rows, take_ids
+from forum.importers.counting import add_counts
+from forum.importers.old_threads import ComingThread, Setting, ThreadReading
+from forum.importers.rows import HELD_BECAUSE, BatchRows, subscriptions_of
+from forum.importers.staging import Staging
+from forum.importers.tables import Moved
+
+# They are of this transaction, so nobody has seen them.
+_FORGET_EVENTS = text("DELETE FROM event WHERE xid = pg_current_xact_id() AND kind = 'post'")
+
+
+async def carry_threads(
+    database: Database, staging: Staging, setting: Setting, *, seen: Callable[[int], None] = lambda _posts: None
+) -> None:
+    """Carry every thread over that is not here yet. `seen` is told how many posts each batch had.
+
+    While one batch is written, other processes turn the words of the next one.
+    """
+    reading = ThreadReading(staging, setting)
+    with converters() as processes:
+        batches = reading.batches(setting.people.moved_threads)
+        batch = next(batches, None)
+        turning = processes.begin([one.old for one in batch]) if batch else None
+        while batch and turning:
+            turned = [posts for part in await turning for posts in part]
+            for one, posts in zip(batch, turned, strict=True):
+                one.posts = posts
+            following = next(batches, None)
+            turning = processes.begin([one.old for one in following]) if following else None
+            await _write(database, setting, batch, reading)
+            seen(sum(len(one.placed) for one in batch))
+            batch = following
+    async with database.work() as session:
+        await _write_board_watches(session, setting, reading)
+
+
+async def _write(database: Database, setting: Setting, batch: Sequence[ComingThread], reading: ThreadReading) -> None:
+    async with database.work() as session:
+        thread_ids = await take_ids(session, Thread, len(batch))
+        post_ids = iter(await take_ids(session, Post, sum(len(one.posts) for one in batch)))
+        rows = BatchRows(setting)
+        for thread_id, one in zip(thread_ids, batch, strict=True):
+            rows.add(one, thread_id, [next(post_ids) for _ in one.posts], reading.watchers.get(one.record.old, ()))
+        for model, written in (
+            (Thread, rows.threads),
+            (Post, rows.posts),
+            (PostQuote, rows.quotes),
+            (QuotedWords, rows.quoted_words),
+            (Subscription, rows.subscriptions),
+            (Moved, rows.moved),
+        ):
+            await copy_rows(session, model, written)
+        await session.execute(_FORGET_EVENTS)
+        for post_id in rows.held:
+            await setting.gate.record(session, ("post", post_id), GateResult(HELD_BECAUSE), setting.now)
+        await add_counts(session, setting.run_id, rows.counts)
+
+
+async def _write_board_watches(session: AsyncSession, setting: Setting, reading: ThreadReading) -> None:
+    """Let people follow the boards that they followed; whoever follows one already goes on as they are."""
+    watched = reading.board_watchers.items()
+    rows = [row for old, who in watched for row in subscriptions_of(setting, who, board_id=setting.boards[old].id)]
+    place = (col(Subscription.member_id), col(Subscription.board_id))
+    known = {tuple(row) for row in await session.execute(select(*place).where(col(Subscription.board_id).is_not(None)))}
+    await copy_rows(session, Subscription, [row for row in rows if (row["member_id"], row["board_id"]) not in known])

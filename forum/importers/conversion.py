@@ -1,0 +1,257 @@
+"""Turn the posts of a thread of an old board into ours: words, numbers, quotes. Pure; it runs in other processes."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from forum.content import markup
+from forum.content.lanes import Lane, PostPlace, lane_of
+from forum.content.markup import Known, QuotedPost, QuoteRef
+from forum.content.words import said_in, stands_in
+from forum.importers.records import PollRecord, PostRecord
+from forum.importers.texts import How, Loss, Quoted, split, to_markdown
+from forum.importers.texts.escaping import escape_all
+
+SPOILER_WARNING = "Some of this was hidden on the old board until somebody asked for it"
+NOTICE_MAX = 200
+_STAFF_LINE = re.compile(r"^\W*edited by .{1,80}? as (?:it )?breach\w* rules?\b.{0,60}$", re.IGNORECASE)
+_ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
+
+
+class StaffEdit(NamedTuple):
+    """What readers see of a change by the staff of the old board: by whom, and in what words."""
+
+    by: str
+    text: str
+
+
+@dataclass(frozen=True)
+class OldPost:
+    """A post that comes, and what is known of its author and its place."""
+
+    record: PostRecord
+    author: str  # by whom: the same for all posts of one person
+    handle: str | None
+    name: str
+    called: str  # on the old board
+    is_visible: bool
+    is_adviser: bool = False
+    is_recent: bool = False  # it may wait for an adviser
+    edited_by: str | None = None  # the name of somebody else of the staff who changed it
+
+
+@dataclass(frozen=True)
+class OldThread:
+    """The posts of a thread, in their order here, and what their words need."""
+
+    posts: Sequence[OldPost]
+    poll: PollRecord | None = None
+    hidden: frozenset[str] = frozenset()  # which posts elsewhere these may quote, and nobody may read
+    address: str = ""  # of the old board
+    new_address: str = ""
+
+
+@dataclass
+class NewPost:
+    """A post as it is here. A very long one of the old board becomes several."""
+
+    old: str
+    part: int
+    number: int
+    markdown: str
+    html: str
+    reply_to: int | None
+    content_warning: str | None
+    edited: StaffEdit | None
+    lane: Lane | None
+    how: How
+    losses: Sequence[Loss]
+    runs: Sequence[int] = ()
+    quoted: Sequence[int] = ()  # numbers of posts of this thread
+
+
+def convert(threads: Sequence[OldThread]) -> list[list[NewPost]]:
+    """Return the posts of each of these threads as they are here."""
+    return [_Conversion(thread).run() for thread in threads]
+
+
+@dataclass
+class _Written:
+    """A post that stands before another: by whom, and what it says."""
+
+    post: OldPost
+    number: int
+    html: str
+    said: str
+
+
+@dataclass
+class _Conversion:
+    thread: OldThread
+    written: list[_Written] = field(default_factory=list)
+    by_old: dict[str, _Written] = field(default_factory=dict)
+    wrote: set[str] = field(default_factory=set)
+    found: list[NewPost] = field(default_factory=list)
+
+    def run(self) -> list[NewPost]:
+        for place, post in enumerate(self.thread.posts):
+            self._add(post, self.thread.poll if place == 0 else None)
+        return self.found
+
+    def _add(self, post: OldPost, poll: PollRecord | None) -> None:
+        markdown, quoting, how, losses = self._words(post, poll)
+        markdown, edited = _take_staff_line(markdown, post)
+        first = len(self.found) + 1
+        for part, text in enumerate(split(markup.escape_typed_marks(markdown)), start=1):
+            self.found.append(self._new_post(post, part, text, quoting, (how, losses)))
+            self.found[-1].edited = edited if part == 1 else None
+        here = _Written(post, first, self.found[first - 1].html, said_in(self.found[first - 1].html))
+        self.written.append(here)
+        self.by_old[post.record.old] = here
+        self.wrote.add(post.author)
+
+    def _words(self, post: OldPost, poll: PollRecord | None) -> tuple[str, bool, How, Sequence[Loss]]:
+        """Return the words as Markdown, and whether their quotes name posts: only where all say what was said."""
+        record = post.record
+        for may_name in (True, False):
+            around = _Around(self, may_name)
+            moved = to_markdown(record.text, record.form, uid=record.uid, around=around, attachments=record.attachments)
+            markdown = "\n\n".join([*_heading(record), moved.markdown, *_result(poll)])
+            parsed = markup.parse(markdown)
+            if not may_name or not parsed.unfound(self._known(parsed.references.quotes)):
+                break
+        return markdown, may_name, moved.how, moved.losses
+
+    def _new_post(
+        self, post: OldPost, part: int, text: str, quoting: bool, fidelity: tuple[How, Sequence[Loss]]
+    ) -> NewPost:
+        parsed = markup.parse(text)
+        known = self._known(parsed.references.quotes) if quoting else markup.NOTHING_KNOWN
+        quotations = markup.quotations_of(parsed, text, known)
+        how, losses = fidelity
+        answered = self.by_old.get(post.record.reply_to or "") if part == 1 else None
+        return NewPost(
+            old=post.record.old,
+            part=part,
+            number=len(self.found) + 1,
+            markdown=text,
+            html=parsed.html(known),
+            reply_to=answered.number if answered and answered.post.is_visible else None,
+            content_warning=SPOILER_WARNING if Loss.SPOILER in losses else None,
+            edited=None,
+            lane=self._lane(post, text, answered) if part == 1 else None,
+            how=how,
+            losses=losses,
+            runs=quotations.runs,
+            quoted=[quoted.post_id for quoted in quotations.quoted],
+        )
+
+    def _lane(self, post: OldPost, text: str, answered: _Written | None) -> Lane | None:
+        if post.is_adviser or not post.is_recent:
+            return None
+        place = PostPlace(
+            is_first=not self.written,
+            by_opener=post.author == self.thread.posts[0].author,
+            to_adviser=answered is not None and answered.post.is_adviser,
+            is_newcomer_here=post.author not in self.wrote,
+        )
+        return lane_of(text, place, None)
+
+    def _known(self, quotes: frozenset[QuoteRef]) -> Known:
+        found: dict[QuoteRef, Sequence[QuotedPost]] = {}
+        for ref in quotes:
+            said = next((one for one in self.written if one.number == ref.number), None)
+            if said and said.post.is_visible and said.post.handle == ref.handle:
+                found[ref] = [QuotedPost(said.number, 1, said.post.name, said.html)]
+        return Known({}, found)
+
+    def find_quoted(self, post: str | None, name: str | None, words: str) -> _Written | None:
+        """Return the post that says these words: the one that is named, else one by somebody of that name."""
+        if post is not None:
+            return self.by_old.get(post)
+        said = said_in(escape(words))
+        named = (name or "").casefold()
+        for one in reversed(self.written) if named and said else ():
+            if one.post.called.casefold() == named and stands_in(said, one.said):
+                return one
+        return None
+
+
+class _Around:
+    """What stands around one post."""
+
+    def __init__(self, conversion: _Conversion, may_name: bool) -> None:
+        self._conversion, self._may_name = conversion, may_name
+
+    def quote(self, post: str | None, name: str | None, words: str) -> Quoted:
+        """Return who is quoted: a post that stands before this one, where it says these words, else a mere name."""
+        said = self._conversion.find_quoted(post, name, words)
+        if (said and not said.post.is_visible) or (post in self._conversion.thread.hidden):
+            return Quoted(is_hidden=True)
+        if said is None:
+            return Quoted(name=name or "")
+        is_said = stands_in(said_in(escape(words)), said.said)
+        if self._may_name and said.post.handle and is_said:
+            return Quoted(handle=said.post.handle, number=said.number, name=said.post.name)
+        return Quoted(name=name or said.post.name)
+
+    def link(self, url: str) -> str:
+        """Return the address here of what an address of the old board leads to; any other as it is."""
+        return rewritten(url, self._conversion.thread.address, self._conversion.thread.new_address)
+
+
+def rewritten(url: str, old: str, new: str) -> str:
+    """Return an address of the old board as one of this forum, which knows where it leads; any other as it is."""
+    if not (old and new):
+        return url
+    try:
+        asked, ours = urlsplit(url), urlsplit(old)
+        host, our_host = _host(asked.netloc), _host(ours.netloc)
+    except ValueError:
+        return url
+    path = ours.path.rstrip("/")
+    is_inside = asked.path == path or asked.path.startswith(path + "/")
+    if asked.scheme not in {"http", "https"} or host != our_host or not is_inside:
+        return url
+    rest = asked.path[len(path) :].lstrip("/")
+    asked_for = f"?{asked.query}" if asked.query else ""
+    anchor = f"#{asked.fragment}" if asked.fragment else ""
+    return f"{new.rstrip('/')}/{rest}{asked_for}{anchor}"
+
+
+def _host(netloc: str) -> str:
+    return netloc.lower().removeprefix("www.")
+
+
+def _heading(record: PostRecord) -> Iterator[str]:
+    if title := " ".join(record.title.split()):
+        yield f"**{escape_all(title)}**"
+
+
+def _result(poll: PollRecord | None) -> Iterator[str]:
+    if poll:
+        yield f"**Poll: {escape_all(' '.join(poll.question.split()))}**"
+        counted = (
+            f"- {escape_all(' '.join(option.split()))}: {votes} {'vote' if votes == 1 else 'votes'}"
+            for option, votes in poll.options
+        )
+        yield "\n".join(counted)
+
+
+def _take_staff_line(markdown: str, post: OldPost) -> tuple[str, StaffEdit | None]:
+    """Return the words without the last line in which the staff said that they changed them, and what readers see.
+
+    Who wrote such a line about their own post is not believed: it stays.
+    """
+    if post.edited_by is None:
+        return markdown, None
+    body, _, last = markdown.rstrip().rpartition("\n")
+    line = _ESCAPED.sub(r"\1", last).strip(" *_")
+    if body.strip() and _STAFF_LINE.match(line):
+        return body.rstrip(), StaffEdit(post.edited_by, line[:NOTICE_MAX])
+    reason = " ".join((post.record.edit_reason or "").split())
+    said = f"Edited by {post.edited_by}: {reason}" if reason else f"Edited by {post.edited_by}"
+    return markdown, StaffEdit(post.edited_by, said[:NOTICE_MAX])

@@ -1,0 +1,140 @@
+"""What people of an old board are called here: the nearest name and handle that the house allows. Pure functions."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from forum.core.errors import Invalid
+from forum.members import names
+from forum.members.departure import digest_of
+from forum.members.tables import FORMER
+
+VISITOR = "A visitor"  # a guest who called themselves as staff is called, or by nothing that can be read
+_ADDRESS = re.compile(r"(?P<before>[^\s@]+)@[^\s@]+\.[^\s@]+")
+_APOSTROPHES = re.compile("['’‘`´ʼ]")
+_JOINED = re.compile(r"[-_.]*-[-_.]*")
+_IN_SUFFIX = re.compile(r"[^a-z0-9]+")
+_SUFFIX_MAX = 15
+
+
+@dataclass(frozen=True)
+class NewNames:
+    """What somebody is called here, and what they sign in with."""
+
+    handle: str
+    skeleton: str
+    name: str
+
+
+@dataclass
+class Namer:
+    """Gives names and handles, one person after the other: whoever comes first has the first choice.
+
+    `taken` are the skeletons of handles that somebody has, `spent` the digests of those that somebody had, `staff` all
+    that the names of those who work here look like, `forum` the skeleton of the forum's own name.
+    """
+
+    taken: set[str] = field(default_factory=set)
+    spent: frozenset[bytes] = frozenset()
+    staff: frozenset[str] = frozenset()
+    forum: str = ""
+
+    def name_member(self, old: str, name: str, *, was_staff: bool = False) -> NewNames:
+        """Return the names of somebody with an account. Those of the old board's staff may look like staff's."""
+        shown = _nearest_name(name)
+        if shown is None or names.is_reserved(shown) or (not was_staff and self._looks_official(shown)):
+            shown = f"Member {_suffix(old)}"
+        handle = self._find_handle(old, name, may_look_official=was_staff)
+        looks = names.skeleton(handle)
+        self.taken.add(looks)
+        return NewNames(handle, looks, shown)
+
+    def name_guest(self, name: str | None) -> str:
+        """Return what somebody without an account is called: "Reader 7 (guest)"."""
+        return self._with_remark(name, "guest") or VISITOR
+
+    def name_former(self, name: str) -> str:
+        """Return what somebody is called whose account was closed on the old board."""
+        return self._with_remark(name, "former member") or FORMER
+
+    def _with_remark(self, name: str | None, remark: str) -> str | None:
+        room = names.NAME_MAX - len(remark) - 3
+        shown = _nearest_name(name or "", room)
+        if shown is None or names.is_reserved(shown) or self._looks_official(shown):
+            return None
+        return f"{shown} ({remark})"
+
+    def _looks_official(self, text: str) -> bool:
+        read = names.readings(text)
+        return bool(read & self.staff) or self.forum in read
+
+    def _find_handle(self, old: str, name: str, *, may_look_official: bool) -> str:
+        nearest, suffix = _nearest_handle(name), _suffix(old)
+        with_id = f"{nearest[: names.HANDLE_MAX - len(suffix) - 1].rstrip(names.HANDLE_JOINTS)}-{suffix}"
+        wanted = [nearest, with_id] if nearest else []
+        for handle in wanted:
+            if self._is_allowed(handle) and (may_look_official or not self._looks_official(handle)):
+                return handle
+        # It says nothing, as those that moderators give.
+        neutral, times = f"member-{suffix}", 1
+        while not self._is_free(neutral):
+            times += 1
+            neutral = f"member-{suffix}-{times}"
+        return neutral
+
+    def _is_allowed(self, handle: str) -> bool:
+        try:
+            is_normal = names.normalise_handle(handle) == handle
+        except Invalid:
+            return False
+        is_kept = names.is_reserved(handle) or names.is_clients_word(handle)
+        return is_normal and not is_kept and self._is_free(handle)
+
+    def _is_free(self, handle: str) -> bool:
+        looks = {names.skeleton(handle), names.plain_skeleton(handle)}
+        return names.skeleton(handle) not in self.taken and not self.spent.intersection(map(digest_of, looks))
+
+
+def skeletons_of(texts: Iterable[str | None]) -> frozenset[str]:
+    """Return what names look like that nobody else may look like."""
+    return frozenset(names.skeleton(text) for text in texts if text) - {""}
+
+
+def _nearest_name(name: str, most: int = names.NAME_MAX) -> str | None:
+    """Return the name as it was, or as near to it as the house allows; None where nothing of it is left."""
+    name = _ADDRESS.sub(r"\g<before>", name)  # nobody's address is shown here
+    for kept in (name, _without_badges(name), _without_marks(_without_badges(name))):
+        seen = "".join(char for char in kept if char.isspace() or unicodedata.category(char) not in {"Cc", "Cf", "Cs"})
+        for text in (kept, " ".join(seen.split())[:most].rstrip()):
+            try:
+                normal = names.normalise_name(text)
+            except Invalid:
+                continue
+            if len(normal) <= most:
+                return normal
+    return None
+
+
+def _without_badges(name: str) -> str:
+    while badge := names.find_badge(name):
+        name = name.replace(badge, "")
+    return name
+
+
+def _without_marks(name: str) -> str:
+    return "".join(char for char in name if unicodedata.category(char) not in {"Mn", "Me"})
+
+
+def _nearest_handle(name: str) -> str:
+    """Return the handle that is nearest to a name, which may be too short; empty where it has none of its letters."""
+    folded = names.folded(_APOSTROPHES.sub("", _ADDRESS.sub(r"\g<before>", name)))
+    kept = "".join(char if names.in_handle(char) else "-" for char in folded)
+    kept = _JOINED.sub("-", kept).strip(names.HANDLE_JOINTS)[: names.HANDLE_MAX].strip(names.HANDLE_JOINTS)
+    while kept and unicodedata.category(kept[0])[0] == "M":
+        kept = kept[1:]
+    return kept.strip(names.HANDLE_JOINTS)
+
+
+def _suffix(old: str) -> str:
+    return _IN_SUFFIX.sub("-", old.lower()).strip("-")[:_SUFFIX_MAX].strip("-") or "x"

@@ -1,0 +1,153 @@
+"""Read threads from the staging file, and say what each of their posts is here, before its words are turned."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from forum.content.posts.tables import Visibility
+from forum.core.gate import Gate
+from forum.importers.board_rows import BoardHere
+from forum.importers.conversion import NewPost, OldPost, OldThread
+from forum.importers.people import Author, People
+from forum.importers.plan import Plan
+from forum.importers.records import PostRecord, Shown, ThreadRecord, WatchRecord
+from forum.importers.staging import Staging
+
+BATCH = 100  # threads that are written in one transaction
+WAITS_FOR = timedelta(days=90)  # what waited longer for a moderator of the old board is left out
+_QUOTED_POST = re.compile(r"post_id=\W{0,6}(\w{1,100})")
+_VISIBILITY = {
+    Shown.VISIBLE: Visibility.VISIBLE,
+    Shown.WAITING: Visibility.HELD,
+    Shown.REMOVED: Visibility.REMOVED,
+}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """All that the posts of an old board need to know of their new place."""
+
+    source: str
+    run_id: UUID
+    plan: Plan
+    people: People
+    boards: Mapping[str, BoardHere]
+    gate: Gate
+    now: datetime
+    organisation: str  # of the advisers
+    public_url: str = ""
+
+
+@dataclass(frozen=True)
+class PlacedPost:
+    """A post of the old board with what it is here, before its words are known."""
+
+    record: PostRecord
+    author: Author
+    visibility: Visibility
+    created_at: datetime
+    is_adviser: bool
+    edited_by: Author | None
+
+
+@dataclass
+class ComingThread:
+    """A thread that comes."""
+
+    record: ThreadRecord
+    board: BoardHere
+    placed: Sequence[PlacedPost]
+    old: OldThread
+    posts: list[NewPost] = field(default_factory=list)
+
+
+class ThreadReading:
+    """Reads threads from the staging file, and says what each of their posts is here."""
+
+    def __init__(self, staging: Staging, setting: Setting) -> None:
+        self.staging, self.setting = staging, setting
+        self.hidden = _hidden_posts(staging)
+        called = {name.casefold() for name in setting.plan.advisers}
+        people = setting.people.by_old.items()
+        self.advisers = {old for old, author in people if author.handle and author.called.casefold() in called}
+        self.watchers: dict[str, list[str]] = {}  # of each thread
+        self.board_watchers: dict[str, list[str]] = {}
+        for watch in staging.others(WatchRecord):
+            if watch.thread is not None:
+                self.watchers.setdefault(watch.thread, []).append(watch.person)
+            elif watch.board in setting.boards:
+                self.board_watchers.setdefault(watch.board or "", []).append(watch.person)
+
+    def batches(self, done: set[str]) -> Iterator[Sequence[ComingThread]]:
+        """Give the threads that are not here yet."""
+        batch: list[ComingThread] = []
+        for record in [*self.staging.threads()]:
+            board = self.setting.boards.get(record.board)
+            if record.old in done or record.moved_to is not None or board is None:
+                continue
+            if coming := self._find_coming(record, board):
+                batch.append(coming)
+            if len(batch) == BATCH:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+    def _find_coming(self, record: ThreadRecord, board: BoardHere) -> ComingThread | None:
+        """Return a thread with the posts that come; None where none does."""
+        placed = [*self._place(record)]
+        if not placed:
+            return None
+        olds = tuple(self._old_post(one) for one in placed)
+        named = {old for one in placed for old in _QUOTED_POST.findall(one.record.text)}
+        thread = OldThread(
+            olds, record.poll, frozenset(named & self.hidden), self.setting.plan.address, self.setting.public_url
+        )
+        return ComingThread(record, board, placed, thread)
+
+    def _place(self, record: ThreadRecord) -> Iterator[PlacedPost]:
+        now = self.setting.now
+        read = [*self.staging.posts(record.old)]
+        opened_at = record.opened_at or min((post.written_at for post in read if post.written_at), default=now)
+        # Clocks of old servers were wrong now and then: nobody wrote before the thread was there, or tomorrow.
+        timed = [(max(post.written_at or opened_at, opened_at), post) for post in read]
+        is_first = True
+        for at, post in sorted(timed, key=lambda pair: pair[0]):
+            written_at = min(post.written_at or at, now).astimezone(UTC)
+            shown = record.shown if is_first and record.shown != Shown.VISIBLE else post.shown
+            if shown == Shown.WAITING and written_at < now - WAITS_FOR:
+                continue
+            is_first = False
+            author = self.setting.people.author(post.author, post.author_name)
+            is_adviser = post.author in self.advisers
+            yield PlacedPost(post, author, _VISIBILITY[shown], written_at, is_adviser, self._find_editor(post))
+
+    def _find_editor(self, post: PostRecord) -> Author | None:
+        """Return the member of the old board's staff who changed a post of somebody else, if one did."""
+        editor = self.setting.people.by_old.get(post.edited_by or "")
+        return editor if editor and editor.was_staff and post.edited_by != post.author else None
+
+    def _old_post(self, placed: PlacedPost) -> OldPost:
+        record, author = placed.record, placed.author
+        since = self.setting.now - timedelta(days=self.setting.plan.waiting_days)
+        return OldPost(
+            record=record,
+            author=str(author.id),
+            handle=author.handle,
+            name=author.name,
+            called=record.author_name or author.called,
+            is_visible=placed.visibility == Visibility.VISIBLE,
+            is_adviser=placed.is_adviser,
+            is_recent=placed.created_at >= since,
+            edited_by=placed.edited_by.called if placed.edited_by else None,
+        )
+
+
+def _hidden_posts(staging: Staging) -> set[str]:
+    found = staging.connection.execute(
+        "SELECT old FROM post WHERE shown <> 'visible' OR thread IN "
+        "(SELECT old FROM thread WHERE json_extract(record, '$.shown') <> 'visible')"
+    )
+    return {old for (old,) in found}

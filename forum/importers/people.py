@@ -1,0 +1,360 @@
+"""Carry people over: with the names that the house allows, their address unconfirmed, and a password that it can check.
+
+Nobody gets a role: an old password of a moderator may have leaked long ago. Who was banned stays so for a month, in
+which a moderator of this house decides. Whoever wrote without an account, or closed
+it, becomes a member who has left, so that what they said still has an author. Bots never come.
+"""
+
+import asyncio
+import json
+import os
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from email_validator import EmailNotValidError, validate_email
+from sqlalchemy import or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from forum.authentication.old_logins import OldLogin, normalise_old_login
+from forum.core.database import Database, new_id
+from forum.importers.copying import copy_rows
+from forum.importers.counting import add_counts
+from forum.importers.naming import Namer, NewNames, skeletons_of
+from forum.importers.plan import Plan
+from forum.importers.records import BanRecord, PersonKind, PersonRecord
+from forum.importers.staging import Staging
+from forum.importers.tables import Moved, MovedKind
+from forum.members import names
+from forum.members.advisers import Adviser
+from forum.members.roles import has_role
+from forum.members.standing import add_sanction
+from forum.members.tables import FORMER, NO_PASSWORD, Member, SpentHandle, Standing
+from forum.passwords.hashing import hash_to_store
+
+BATCH = 100  # people in one transaction
+DORMANT = timedelta(days=3 * 365)
+# Who was there longer ago may have lost the address since, and somebody else may have it.
+ADDRESS_COUNTS = timedelta(days=2 * 365)
+BANNED_FOR = timedelta(days=30)  # or less: until then, a moderator of this house decides
+NO_ADDRESS = "moved.invalid"  # no mail goes there (RFC 2606)
+# Opens a case about a member, for whoever moderates: in this transaction, at this time.
+OpenCase = Callable[[AsyncSession, UUID, datetime], Awaitable[None]]
+GUEST, NOBODY = "guest:", "nobody:"  # before what we call somebody who had no id on the old board
+
+
+# Who wrote on the boards that come, and how much; in which threads; and as which guests.
+_COMING = "FROM post JOIN thread ON thread.old = post.thread WHERE thread.board IN (SELECT value FROM json_each(?)) AND"
+_WROTE = f"SELECT author, count(*) {_COMING} author IS NOT NULL GROUP BY 1"
+_WROTE_IN = f"SELECT DISTINCT author, thread {_COMING} author IS NOT NULL"
+_GUESTS = f"SELECT DISTINCT json_extract(post.record, '$.author_name') {_COMING} author IS NULL ORDER BY 1"
+
+
+@dataclass(frozen=True)
+class Author:
+    """Whose posts are whose here."""
+
+    id: UUID
+    handle: str | None
+    name: str
+    called: str = ""  # on the old board
+    was_staff: bool = False
+    is_recent: bool = False  # they were on the old board in the last two years
+
+
+@dataclass
+class People:
+    """Who is who: the member of each old id, and of each name of a guest. Who left here since is nobody any more."""
+
+    by_old: dict[str, Author] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
+    moved_threads: set[str] = field(default_factory=set)
+
+    def author(self, old: str | None, name: str | None) -> Author:
+        """Return who wrote something, by an old id or by the name of a guest."""
+        key = key_of(old, name)
+        return self.by_old[NOBODY if key in self.gone else key]
+
+    def knows(self, old: str) -> bool:
+        """Return whether somebody came here before, or is no longer to come."""
+        return old in self.by_old or old in self.gone
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """Somebody who is to come, with the names that they get. Without names, they are a member who has left."""
+
+    old: str
+    record: PersonRecord | None
+    names: NewNames | None
+    shown: str
+
+
+def key_of(old: str | None, name: str | None) -> str:
+    """Return by what somebody is known who wrote a post: their id, the name of a guest, or nothing."""
+    if old is not None:
+        return old
+    folded = " ".join(names.folded(name or "").split())
+    return GUEST + folded[:90] if folded else NOBODY
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """Where people arrive, and when."""
+
+    source: str
+    run_id: UUID
+    now: datetime
+    boards: Collection[str]  # which come, by old id: only who wrote there is needed
+    forum_name: str
+    open_case: OpenCase
+
+
+async def carry_people(
+    database: Database,
+    staging: Staging,
+    plan: Plan,
+    arrival: Arrival,
+    *,
+    seen: Callable[[int], None] = lambda _people: None,
+) -> People:
+    """Make a member of everybody who is not here yet, in batches, and return who is who.
+
+    `seen` is told of each batch. Whoever is killed midway goes on with the next batch.
+    """
+    people, now = People(), arrival.now
+    async with database.work() as session:
+        await _note_moved(session, arrival.source, people)
+        namer = await _namer(session, arrival.source, arrival.forum_name)
+    coming = _choose(staging, plan, people, arrival, namer)
+    bans = {ban.person: ban.until for ban in staging.others(BanRecord) if ban.until is None or ban.until > now}
+    logins = await _known_logins(database)
+    with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="old-passwords") as threads:
+        for first in range(0, len(coming), BATCH):
+            batch = coming[first : first + BATCH]
+            stored = await _hash_all(threads, batch)
+            rows = [_member_row(one, hashed, now) for one, hashed in zip(batch, stored, strict=True)]
+            async with database.work() as session:
+                await _write(session, batch, rows, arrival, logins)
+                await _ban(session, zip(batch, rows, strict=True), bans, arrival)
+            for one, row in zip(batch, rows, strict=True):
+                people.by_old[one.old] = Author(row["id"], row["handle"], row["name"])
+            seen(len(batch))
+    _say_who_they_were(staging, people, now)
+    return people
+
+
+def _say_who_they_were(staging: Staging, people: People, now: datetime) -> None:
+    for person in staging.people():
+        if author := people.by_old.get(person.old):
+            is_recent = person.what == PersonKind.MEMBER and _was_there_since(person, now - ADDRESS_COUNTS)
+            people.by_old[person.old] = replace(
+                author, called=person.name, was_staff=bool(person.was), is_recent=is_recent
+            )
+
+
+# Who comes
+
+
+def _choose(staging: Staging, plan: Plan, people: People, arrival: Arrival, namer: Namer) -> list[Newcomer]:
+    """Return everybody who comes and is not here yet, with their names: those first who wrote most."""
+    boards = json.dumps([*arrival.boards])
+    wrote = dict(staging.connection.execute(_WROTE, (boards,)))
+    known = list(staging.people())
+    namer.staff |= skeletons_of(person.name for person in known if person.was)
+    ranked = sorted(known, key=lambda person: -wrote.get(person.old, 0))  # else as they came
+    found: list[Newcomer] = []
+    for person in ranked:
+        posts = wrote.pop(person.old, 0)
+        if people.knows(person.old):
+            continue
+        match person.what:
+            case PersonKind.MEMBER if (
+                plan.dormant == "take" or posts or _was_there_since(person, arrival.now - DORMANT)
+            ):
+                given = namer.name_member(person.old, person.name, was_staff=bool(person.was))
+                found.append(Newcomer(person.old, person, given, given.name))
+            case PersonKind.INACTIVE if posts:
+                found.append(Newcomer(person.old, None, None, namer.name_former(person.name)))
+            case PersonKind.GUEST if posts:
+                found.append(Newcomer(person.old, None, None, namer.name_guest(person.name)))
+            case _ if posts:
+                found.append(Newcomer(person.old, None, None, FORMER))
+            case _:
+                pass  # nobody who reads here would miss them
+    missing = [Newcomer(old, None, None, FORMER) for old in wrote]  # of whom the old board knew no more
+    guests = dict[str, Newcomer]()
+    for (name,) in staging.connection.execute(_GUESTS, (boards,)).fetchall():
+        key = key_of(None, name)
+        guests.setdefault(key, Newcomer(key, None, None, namer.name_guest(name) if key != NOBODY else FORMER))
+    threads = staging.connection.execute(_WROTE_IN, (boards,)) if people.gone else []
+    if any(author in people.gone and thread not in people.moved_threads for author, thread in threads):
+        guests.setdefault(NOBODY, Newcomer(NOBODY, None, None, FORMER))
+    return [one for one in (*found, *missing, *guests.values()) if not people.knows(one.old)]
+
+
+def _was_there_since(person: PersonRecord, moment: datetime) -> bool:
+    last = person.last_seen_at or person.joined_at
+    return last is not None and last >= moment
+
+
+async def _note_moved(session: AsyncSession, source: str, people: People) -> None:
+    """Note who came before. Who has left since has no name any more, and nothing new is theirs."""
+    here = (
+        select(col(Moved.old), col(Member.id), col(Member.handle), col(Member.name))
+        .outerjoin(Member, col(Member.id) == col(Moved.member_id))
+        .where(col(Moved.source) == source, col(Moved.kind) == MovedKind.PERSON)
+    )
+    for row in (await session.execute(here)).all():
+        if row.id:
+            people.by_old[row.old] = Author(row.id, row.handle, row.name)
+        else:
+            people.gone.add(row.old)
+    threads = select(col(Moved.old)).where(col(Moved.source) == source, col(Moved.kind) == MovedKind.THREAD)
+    people.moved_threads |= set((await session.execute(threads)).scalars())
+
+
+async def _namer(session: AsyncSession, source: str, forum_name: str) -> Namer:
+    taken = select(col(Member.skeleton)).where(col(Member.skeleton).is_not(None))
+    moved = select(col(Moved.member_id)).where(col(Moved.source) == source, col(Moved.member_id).is_not(None))
+    staff = (
+        select(col(Member.handle), col(Member.name), col(Member.title))
+        .add_columns(col(Adviser.title).label("adviser_title"), col(Adviser.organisation))
+        .outerjoin(Adviser, col(Adviser.member_id) == col(Member.id))
+        .where(or_(has_role(), col(Member.title).is_not(None), col(Adviser.title).is_not(None)))
+        .where(col(Member.id).not_in(moved))
+    )
+    official = skeletons_of(text for row in await session.execute(staff) for text in row)
+    spent = frozenset((await session.execute(select(col(SpentHandle.digest)))).scalars())
+    here = set((await session.execute(taken)).scalars())
+    return Namer(taken=here, spent=spent, staff=official, forum=names.skeleton(forum_name))
+
+
+async def _known_logins(database: Database) -> set[str]:
+    async with database.work() as session:
+        return set((await session.execute(select(col(OldLogin.login)))).scalars())
+
+
+# What is written
+
+
+async def _hash_all(threads: ThreadPoolExecutor, batch: Sequence[Newcomer]) -> Sequence[str]:
+    """Return what to store as each one's password, beside the event loop."""
+    loop = asyncio.get_running_loop()
+    olds = [(one.record.password if one.record and one.names else None) or "" for one in batch]
+    return await asyncio.gather(*(loop.run_in_executor(threads, partial(_stored, old)) for old in olds))
+
+
+def _stored(old: str) -> str:
+    return hash_to_store(old) or NO_PASSWORD
+
+
+def _member_row(one: Newcomer, hashed: str, now: datetime) -> dict[str, Any]:
+    joined = (one.record and one.record.joined_at) or now
+    row: dict[str, Any] = {
+        **dict.fromkeys(("title", "email_verified_at", "wanted_email", "rules_version", "least_age")),
+        **dict.fromkeys(("handle_changed_at", "handle", "skeleton", "email")),
+        "id": new_id(),
+        "name": one.shown,
+        "name_skeleton": "",
+        "password_hash": NO_PASSWORD,
+        "staff_password": False,
+        "joined_at": _to_the_month(now),
+        "caught_up_at": now,
+        "left_at": now,
+    }
+    if one.names and one.record:
+        row |= {
+            "handle": one.names.handle,
+            "skeleton": one.names.skeleton,
+            "name_skeleton": names.skeleton(one.shown),
+            "email": _address_of(one.record) or f"{one.names.handle}@{NO_ADDRESS}",
+            "password_hash": hashed,
+            "joined_at": min(joined, now),
+            "left_at": None,
+        }
+    return row
+
+
+def _address_of(person: PersonRecord) -> str | None:
+    try:
+        return validate_email(person.email or "", check_deliverability=False).normalized
+    except EmailNotValidError:
+        return None
+
+
+def _to_the_month(moment: datetime) -> datetime:
+    return moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+async def _write(
+    session: AsyncSession,
+    batch: Sequence[Newcomer],
+    rows: Sequence[dict[str, Any]],
+    arrival: Arrival,
+    known: set[str],
+) -> None:
+    source, run_id = arrival.source, arrival.run_id
+    await copy_rows(session, Member, rows)
+    ids = [row["id"] for row in rows]
+    logins = [*_logins(zip(batch, ids, strict=True), known, arrival.now)]
+    await copy_rows(session, OldLogin, logins)
+    moved = [
+        {"source": source, "kind": MovedKind.PERSON.value, "old": one.old, "member_id": member_id, "run_id": run_id}
+        for one, member_id in zip(batch, ids, strict=True)
+    ]
+    await copy_rows(session, Moved, moved)
+    await add_counts(session, run_id, _count(batch, rows))
+
+
+async def _ban(
+    session: AsyncSession,
+    batch: Iterator[tuple[Newcomer, dict[str, Any]]],
+    bans: Mapping[str, datetime | None],
+    arrival: Arrival,
+) -> None:
+    """Keep those shut out who were banned, and open a case about each: here, nobody is without a decision and a say."""
+    latest = arrival.now + BANNED_FOR
+    for one, row in batch:
+        if one.names and one.old in bans:
+            until = min(bans[one.old] or latest, latest)
+            await add_sanction(session, row["id"], Standing.BANNED, arrival.now, until)
+            await arrival.open_case(session, row["id"], arrival.now)
+            await add_counts(session, arrival.run_id, {"banned": 1})
+
+
+def _logins(batch: Iterator[tuple[Newcomer, UUID]], known: set[str], now: datetime) -> Iterator[dict[str, Any]]:
+    """Give what each one typed to sign in, where nobody before them typed the same."""
+    for one, member_id in batch:
+        if one.record is None or one.names is None:
+            continue
+        login = normalise_old_login(one.record.login or one.record.name)
+        if not login or login in known:
+            login = one.names.handle
+        if login in known:
+            continue
+        known.add(login)
+        has_address = _was_there_since(one.record, now - ADDRESS_COUNTS) and _address_of(one.record) is not None
+        yield {"login": login, "member_id": member_id, "may_reset_by_mail": has_address}
+
+
+def _count(batch: Sequence[Newcomer], rows: Sequence[dict[str, Any]]) -> Counter[str]:
+    counts = Counter[str]()
+    for one, row in zip(batch, rows, strict=True):
+        if one.record is None or one.names is None:
+            counts["guests"] += 1
+            continue
+        is_changed = one.shown != one.record.name or normalise_old_login(one.record.name) != one.names.handle
+        counts += Counter(
+            members=1,
+            renamed=is_changed,
+            without_password=row["password_hash"] == NO_PASSWORD,
+            without_address=row["email"].endswith(f"@{NO_ADDRESS}"),
+        )
+    return counts

@@ -1,0 +1,194 @@
+"""The tables of a phpBB board that matter, in a file of SQLite: a dump has them in any order, records need all at once.
+
+The file stands beside the staging file, for its owner alone, and is gone when reading ends.
+"""
+
+import re
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from forum.importers.errors import CannotMove
+from forum.importers.sources.mysql_dump import MysqlDump, Row, Value
+
+_BATCH = 2_000
+_LARGEST = 1 << 62  # of SQLite's numbers, nearly
+# Columns of numbers, then columns of text. The first is what no table goes without.
+TABLES: Mapping[str, tuple[str, str]] = {
+    "config": ("", "config_name config_value"),
+    "forums": (
+        "forum_id parent_id left_id forum_type forum_status",
+        "forum_name forum_desc forum_desc_uid forum_password",
+    ),
+    "topics": (
+        "topic_id forum_id topic_poster topic_time topic_status topic_type topic_moved_id topic_visibility "
+        "topic_approved poll_start topic_first_post_id",
+        "topic_title topic_first_poster_name poll_title",
+    ),
+    "posts": (
+        "post_id topic_id poster_id post_time post_visibility post_approved post_edit_time post_edit_user",
+        "post_username post_subject post_text bbcode_uid post_edit_reason",
+    ),
+    "users": (
+        "user_id user_type user_regdate user_lastvisit user_lastpost_time user_last_active user_posts",
+        "username user_password user_email",
+    ),
+    "groups": ("group_id group_type", "group_name"),
+    "user_group": ("group_id user_id user_pending", ""),
+    "acl_groups": ("group_id forum_id auth_option_id auth_role_id auth_setting", ""),
+    "acl_users": ("user_id forum_id auth_option_id auth_role_id auth_setting", ""),
+    "acl_options": ("auth_option_id", "auth_option"),
+    "acl_roles_data": ("role_id auth_option_id auth_setting", ""),
+    "banlist": ("ban_id ban_userid ban_start ban_end ban_exclude", "ban_ip ban_email ban_reason ban_give_reason"),
+    "warnings": ("warning_id user_id warning_time log_id", ""),
+    "log": ("log_id user_id", ""),
+    "reports": ("report_id post_id pm_id user_id report_closed report_time reason_id", "report_text"),
+    "reports_reasons": ("reason_id", "reason_title"),
+    "topics_watch": ("topic_id user_id", ""),
+    "forums_watch": ("forum_id user_id", ""),
+    "words": ("word_id", "word replacement"),
+    "poll_options": ("poll_option_id topic_id poll_option_total", "poll_option_text"),
+    "attachments": ("attach_id post_msg_id in_message is_orphan", "mimetype extension"),
+    "privmsgs": ("msg_id", ""),
+}  # fmt: skip
+_KEYS = {"posts": "post_id", "topics": "topic_id", "forums": "forum_id", "users": "user_id"}
+_INDEXES = {"posts": "topic_id", "attachments": "post_msg_id", "poll_options": "topic_id", "user_group": "user_id"}
+_LONGEST_FIRST = sorted(TABLES, key=len, reverse=True)
+_VERSION = re.compile(rb"3\.[0-3](?!\d)")
+
+
+class Spool:
+    """A board's tables, whatever its prefix is."""
+
+    def __init__(self, path: Path) -> None:
+        path.touch(mode=0o600)
+        self.connection = sqlite3.connect(path)
+        self.connection.executescript(
+            "PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF; PRAGMA cache_size = -16000;"
+        )
+        self.prefix = ""
+        self.version = ""
+        self._made: set[str] = set()
+
+    def fill(self, dump: Path, seen: Callable[[int], None]) -> None:
+        """Read a dump into the tables, and find the board in it. Raises CannotMove when there is none, or two."""
+        columns: dict[str, Sequence[str]] = {}
+
+        def wanted(table: str) -> Sequence[str] | None:
+            name = _known(table)
+            if name is None:
+                return None
+            if table in (described := source.columns) and _columns(name)[0] not in described[table]:
+                return None  # another program's table of the same name
+            return columns.setdefault(table, _columns(name))
+
+        source = MysqlDump(dump, wanted, seen)
+        rows = source.rows()
+        with self.connection:
+            for batch in iter(lambda: list(islice(rows, _BATCH)), []):
+                self._insert(batch)
+        for table in source.tables:
+            self._make(table)
+        self._choose(dump, [*source.columns, *source.tables])
+
+    def rows(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+        """Give the rows of a query, in which `{posts}` is the board's table of posts."""
+        names = {name: self._table(self.prefix + name) for name in TABLES}
+        yield from self.connection.execute(query.format(**names), values)
+
+    def _table(self, table: str) -> str:
+        return '"' + table.replace('"', '""') + '"'
+
+    def _make(self, table: str) -> None:
+        if table in self._made:
+            return
+        self._made.add(table)
+        name = _known(table)
+        assert name  # noqa: S101 (only such tables are wanted)
+        key = _KEYS.get(name)
+        numbers = [f"{column} INTEGER{' PRIMARY KEY' if column == key else ''}" for column in TABLES[name][0].split()]
+        texts = [f"{column} BLOB" for column in TABLES[name][1].split()]
+        self.connection.execute(f"CREATE TABLE {self._table(table)} ({', '.join([*numbers, *texts])})")
+
+    def _insert(self, batch: Sequence[Row]) -> None:
+        of: dict[str, list[tuple[Value | int, ...]]] = {}
+        for table, values in batch:
+            name = _known(table) or ""
+            count = len(TABLES[name][0].split())
+            numbers = (_number(value) for value in values[:count])
+            of.setdefault(table, []).append((*numbers, *values[count:]))
+        for table, rows in of.items():
+            self._make(table)
+            marks = ", ".join("?" * len(rows[0]))
+            # The same row twice: the dump was joined of two; the later one counts.
+            self.connection.executemany(f"INSERT OR REPLACE INTO {self._table(table)} VALUES ({marks})", rows)  # noqa: S608
+
+    def _choose(self, dump: Path, tables: Sequence[str]) -> None:
+        """Find the prefix: of the table that says which version the board has. Make what is missing, empty."""
+        prefixes: dict[str, bytes] = {}
+        for table in sorted(self._made):
+            if table.endswith("config"):
+                query = f"SELECT config_value FROM {self._table(table)} WHERE config_name = ?"  # noqa: S608
+                if found := self.connection.execute(query, (b"version",)).fetchone():
+                    prefixes[table.removesuffix("config")] = found[0] or b""
+        boards = {prefix: version for prefix, version in prefixes.items() if prefix + "posts" in self._made}
+        if not boards:
+            raise CannotMove(_no_board(dump, tables, prefixes))
+        if len(boards) > 1:
+            names = " and ".join(f"“{prefix}”" for prefix in boards)
+            raise CannotMove(f"{dump} holds {len(boards)} boards, whose tables begin with {names}: export one of them.")
+        [(self.prefix, version)] = boards.items()
+        self.version = version.decode("ascii", "replace")
+        if version.startswith((b".0.", b"2.")):
+            raise CannotMove("The board is phpBB 2: update it to phpBB 3.3 first, with phpBB's own convertor.")
+        if not _VERSION.match(version):
+            raise CannotMove(f"The board is phpBB {self.version}; only 3.0, 3.1, 3.2 and 3.3 are understood.")
+        for name in TABLES:
+            self._make(self.prefix + name)
+        for name, column in _INDEXES.items():
+            table = self._table(self.prefix + name)
+            self.connection.execute(f"CREATE INDEX {self._table('by_' + name)} ON {table} ({column})")
+
+
+@contextmanager
+def spooled(dump: Path, beside: Path, seen: Callable[[int], None]) -> Iterator[Spool]:
+    """Give the tables of the board in a dump; the file that holds them is gone at the end."""
+    path = beside.with_name(beside.name + ".tables")
+    path.unlink(missing_ok=True)
+    spool = Spool(path)
+    try:
+        spool.fill(dump, seen)
+        yield spool
+    finally:
+        spool.connection.close()
+        path.unlink(missing_ok=True)
+
+
+def _columns(name: str) -> list[str]:
+    return " ".join(TABLES[name]).split()
+
+
+def _known(table: str) -> str | None:
+    """Return which table of phpBB one is, whatever its prefix: `phpbb_acl_groups` is not the one of groups."""
+    return next((name for name in _LONGEST_FIRST if table.endswith(name)), None)
+
+
+def _number(value: Value) -> int | None:
+    try:
+        number = int(value) if value is not None else None
+    except ValueError:
+        return None
+    return number if number is None or abs(number) < _LARGEST else None
+
+
+def _no_board(dump: Path, tables: Sequence[str], prefixes: Mapping[str, bytes]) -> str:
+    if prefixes:
+        return f"{dump} has no table of posts: export all tables of the board, not only some."
+    if not tables:
+        return f"{dump} holds no table at all: export the whole database, structure and data."
+    names = sorted(set(tables))
+    some = ", ".join(names[:8]) + (" and others" if len(names) > 8 else "")
+    return f"{dump} is no dump of phpBB: it holds {some}, and no table config that says which version the board has."

@@ -1,0 +1,168 @@
+"""Threads and posts of a phpBB board."""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from forum.importers.phpbb.encoding import Decoder, plain
+from forum.importers.phpbb.people import ANONYMOUS, guest, moment
+from forum.importers.phpbb.spool import Spool
+from forum.importers.records import PollRecord, PostRecord, Shown, TextForm, ThreadRecord
+from forum.importers.remarks import Remark
+from forum.importers.staging import Notebook
+
+_LOCKED, _MOVED = 1, 2  # of `topic_status`
+_GLOBAL = 3  # of `topic_type`; anything but 0 stands above the others
+_SHOWN = {0: Shown.WAITING, 1: Shown.VISIBLE, 2: Shown.REMOVED, 3: Shown.WAITING}
+_XML = re.compile(r"<[rt][ >]|<[rt]/>")
+_ANSWERED = re.compile(r'<QUOTE [^<>]*\bpost_id="(\d{1,18})"')
+_PICTURES = frozenset(b"gif jpg jpeg png webp bmp tif tiff heic".split())
+
+
+@dataclass
+class Content:
+    """Reads threads and posts; what is no record is in the notebook."""
+
+    spool: Spool
+    decoder: Decoder
+    boards: Collection[str]
+    of_global_threads: str | None
+    people: Collection[str]
+    notebook: Notebook
+    titles: dict[int, str] = field(default_factory=dict)  # of the threads that move
+
+    def threads(self) -> Iterator[ThreadRecord]:
+        """Give the threads, and the pointers that moved threads left behind."""
+        query = (
+            "SELECT topic_id, forum_id, topic_poster, topic_time, topic_status, topic_type, topic_moved_id, "
+            "coalesce(topic_visibility, topic_approved, 0), poll_start, topic_title, topic_first_poster_name, "
+            "poll_title, (SELECT bbcode_uid FROM {posts} WHERE post_id = topic_first_post_id) "
+            "FROM {topics} ORDER BY topic_id"
+        )
+        known = {old for (old,) in self.spool.rows("SELECT topic_id FROM {topics} WHERE topic_status <> ?", _MOVED)}
+        for row in self.spool.rows(query):
+            old, board, poster, time, status, kind, moved, shown, poll, title, first_name, question, uid = row
+            name = self.decoder.line(title)
+            stands_on = self._board(board, kind)
+            if stands_on is None:
+                self.notebook.add(Remark.THREAD_WITHOUT_BOARD, str(old), name)
+                continue
+            is_pointer = status == _MOVED
+            if is_pointer and moved not in known:
+                self.notebook.add(Remark.POINTER_TO_NOTHING, str(old), name)
+                continue
+            if not is_pointer:
+                self.titles[old] = name
+            author, author_name = self._author(poster, first_name)
+            yield ThreadRecord(
+                old=str(old),
+                board=stands_on,
+                author=author,
+                author_name=author_name,
+                title=name,
+                opened_at=moment(time),
+                is_locked=status == _LOCKED,
+                is_pinned=bool(kind),
+                shown=_SHOWN.get(shown, Shown.WAITING),
+                poll=None if is_pointer or not poll else self._poll(old, question, uid),
+                moved_to=str(moved) if is_pointer else None,
+            )
+
+    def posts(self) -> Iterator[PostRecord]:
+        """Give the posts of the threads that move; to be called when all threads were read."""
+        is_new_board = not self.spool.version.startswith(("3.0", "3.1"))
+        attached = self._attached()
+        query = (
+            "SELECT post_id, topic_id, poster_id, post_time, coalesce(post_visibility, post_approved, 0), "
+            "post_edit_time, post_edit_user, post_username, post_subject, post_text, bbcode_uid, post_edit_reason "
+            "FROM {posts} ORDER BY post_id"
+        )
+        for row in self.spool.rows(query):
+            old, topic, poster, time, shown, edit_time, edit_user, username, subject, stored, uid, reason = row
+            number = str(old)
+            if topic not in self.titles:
+                self.notebook.add(Remark.POST_WITHOUT_THREAD, number, str(topic))
+                continue
+            text, found = self.decoder.decode(stored)
+            form = TextForm.S9E if _XML.match(text) else TextForm.BBCODE
+            for what in found:
+                self.notebook.add(what, number)
+            if is_new_board and form is TextForm.BBCODE:
+                self.notebook.add(Remark.OLD_FORM_IN_NEW_BOARD, number)
+            author, author_name = self._author(poster, username)
+            if author is None and poster != ANONYMOUS:
+                self.notebook.add(Remark.AUTHOR_UNKNOWN, number, author_name or "")
+            yield PostRecord(
+                old=number,
+                thread=str(topic),
+                author=author,
+                author_name=author_name,
+                written_at=moment(time),
+                form=form,
+                text=text,
+                uid="" if form is TextForm.S9E else self.decoder.decode(uid).text,
+                title=self._own_title(subject, topic),
+                reply_to=self._answered(text, old, topic) if form is TextForm.S9E else None,
+                shown=_SHOWN.get(shown, Shown.WAITING),
+                edited_at=moment(edit_time),
+                edited_by=str(edit_user) if str(edit_user) in self.people else None,
+                edit_reason=self.decoder.line(reason) or None,
+                attachments=attached.get(old, ()),
+            )
+
+    def _board(self, board: int | None, kind: int | None) -> str | None:
+        if str(board) in self.boards:
+            return str(board)
+        return self.of_global_threads if kind == _GLOBAL and not board else None
+
+    def _author(self, poster: int | None, username: bytes | None) -> tuple[str | None, str | None]:
+        """Return whose it is: by account, else by the name that they gave."""
+        if poster != ANONYMOUS and str(poster) in self.people:
+            return str(poster), None
+        name = self.decoder.line(username) or None
+        return (guest(name), name) if name and guest(name) in self.people else (None, name)
+
+    def _own_title(self, subject: bytes | None, topic: int) -> str:
+        title = self.decoder.line(subject)
+        if not title or title == self.titles[topic]:
+            return ""
+        rest = re.sub(r"^(?:re:\s*)+", "", title, flags=re.IGNORECASE)
+        # A long title was cut where "Re: " was put before it.
+        return "" if rest != title and (not rest or self.titles[topic].startswith(rest)) else title
+
+    def _answered(self, text: str, post: int, topic: int) -> str | None:
+        """Return which post one answers: the first that it quotes, where it stands before it in the same thread."""
+        if (quoted := _ANSWERED.search(text)) is None:
+            return None
+        found = self.spool.rows(
+            "SELECT 1 FROM {posts} WHERE post_id = ? AND post_id < ? AND topic_id = ?", int(quoted[1]), post, topic
+        )
+        return quoted[1] if any(True for _ in found) else None
+
+    def _poll(self, topic: int, question: bytes | None, uid: bytes | None) -> PollRecord | None:
+        known_uid = self.decoder.decode(uid).text
+        query = (
+            "SELECT poll_option_text, poll_option_total FROM {poll_options} WHERE topic_id = ? ORDER BY poll_option_id"
+        )
+        options = tuple(
+            (plain(self.decoder.decode(text).text, known_uid), total or 0)
+            for text, total in self.spool.rows(query, topic)
+        )
+        return PollRecord(question=plain(self.decoder.decode(question).text, known_uid), options=options)
+
+    def _attached(self) -> Mapping[int, tuple[str, ...]]:
+        query = (
+            "SELECT post_msg_id, mimetype, extension FROM {attachments} "
+            "WHERE in_message IS NOT 1 AND is_orphan IS NOT 1 ORDER BY attach_id"
+        )
+        attached: dict[int, tuple[str, ...]] = {}
+        for post, mime, extension in self.spool.rows(query):
+            is_picture = (mime or b"").startswith(b"image/") or (extension or b"").lower() in _PICTURES
+            attached[post] = (*attached.get(post, ()), "picture" if is_picture else "file")
+        return attached
+
+
+def stored_texts(spool: Spool) -> Iterator[bytes]:
+    """Give the texts of posts and the titles of threads, as they were stored."""
+    for (text,) in spool.rows("SELECT post_text FROM {posts} UNION ALL SELECT topic_title FROM {topics}"):
+        yield text or b""

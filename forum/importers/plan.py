@@ -1,0 +1,193 @@
+"""What moves and how: `moving.toml`, which a person edits before anything is moved.
+
+`forum import look` proposes it, with a sentence above each line. No line can make a board readable for more people than
+could read it: only where the old board left a doubt may a person decide, and never for guests.
+"""
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Literal, NamedTuple, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from forum.importers.errors import CannotMove
+from forum.importers.records import BoardRecord, Readers
+from forum.importers.staging import Staging
+
+NAME_MAX = 100  # as the forum's own boards
+SECTION = "Boards"  # of a board that stood under no heading
+BETWEEN = " › "  # a parent's name and its child's
+_NARROW = (Readers.EVERYONE, Readers.MEMBERS, Readers.STAFF)  # narrower ones follow
+_HEAD = """\
+# What moves to the new forum, and how. Change what is wrong, keep the file, and name it with --plan.
+# A line that begins with # is for you: the program does not read it.
+"""
+_BOARDS = """
+# The boards, as the old one had them. For each:
+# take: whether it moves, with all its threads (true or false)
+# readers: "everyone" (guests too), "members" or "staff". You may choose fewer people than could read it; more only
+#   where a line says that it was not clear, and then "members" at most.
+# section: the heading under which it stands
+"""
+
+
+class PlannedBoard(BaseModel):
+    """What becomes of a board."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(min_length=1, max_length=NAME_MAX)
+    take: bool = True
+    readers: Readers
+    section: str = Field(SECTION, min_length=1, max_length=NAME_MAX)
+
+
+class Plan(BaseModel):
+    """What moves, and how. Its fields' descriptions are the sentences of the file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    address: str = Field(
+        "",
+        pattern=r"^(https?://[^\s/]+(/\S*)?)?$",
+        description="Where the old board was, as in its links: https://forum.example.org/. Links in posts are turned "
+        "into links to the new forum. Empty: they stay.",
+    )
+    advisers: tuple[str, ...] = Field(
+        (),
+        description="Who answered for the charity: names as on the old board. Their old posts get the adviser's badge; "
+        "they get no role, an administrator invites them.",
+    )
+    dormant: Literal["leave", "take"] = Field(
+        "leave",
+        description="What becomes of accounts that never wrote a post and were away for three years: "
+        '"leave" or "take".',
+    )
+    waiting_days: int = Field(
+        14,
+        ge=0,
+        le=365,
+        description="A thread that waited for an answer waits here too, if its last post is at most so many days old.",
+    )
+    boards: Mapping[str, PlannedBoard] = Field(default_factory=dict)
+
+    @classmethod
+    def proposed(cls, staging: Staging) -> Self:
+        """Return what is done when nobody changes anything."""
+        records = {board.old: board for board in staging.boards()}
+        boards = {old: _propose(board, records) for old, board in records.items() if not board.is_section}
+        address = staging.source.address
+        return cls(address=address if re.fullmatch(r"https?://[^\s/]+(/\S*)?", address) else "", boards=boards)
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Return the plan in a file. Raises CannotMove when it is none."""
+        try:
+            return cls.model_validate(tomllib.loads(path.read_text("utf-8")))
+        except OSError as error:
+            raise CannotMove(f"{path} cannot be read: {error.strerror}.") from error
+        except UnicodeDecodeError as error:
+            raise CannotMove(f"{path} is not a text in UTF-8: save it as one.") from error
+        except tomllib.TOMLDecodeError as error:
+            raise CannotMove(f"{path} cannot be understood: {error}.") from error
+        except ValidationError as error:
+            fault = error.errors()[0]
+            where = ".".join(str(part) for part in fault["loc"])
+            raise CannotMove(f"{path}: change {where}: {fault['msg'].removeprefix('Value error, ')}.") from error
+
+    def for_board(self, board: BoardRecord, records: Mapping[str, BoardRecord]) -> PlannedBoard:
+        """Return what becomes of a board: as planned, or as it would be proposed, where it is newer than the plan."""
+        return self.boards.get(board.old) or _propose(board, records)
+
+    def check(self, staging: Staging) -> None:
+        """Raise CannotMove where the plan does not fit the board, or would let more people read than before."""
+        records = {board.old: board for board in staging.boards() if not board.is_section}
+        for old, planned in self.boards.items():
+            if (record := records.get(old)) is None:
+                raise CannotMove(f"The plan names the board {old} ({planned.name}), which the old board does not have.")
+            if not planned.take:
+                continue
+            widest = record.readers if record.doubt is None else Readers.MEMBERS
+            if _NARROW.index(planned.readers) < _NARROW.index(widest):
+                raise CannotMove(
+                    f"The board {old} ({planned.name}) cannot be read by {planned.readers}: on the old board fewer "
+                    f'people could read it. Write "{widest}", and change it later in the new forum.'
+                )
+        known = {person.name.casefold() for person in staging.people()} if self.advisers else set()
+        for name in self.advisers:
+            if name.casefold() not in known:
+                raise CannotMove(f"The plan names the adviser {name}, who had no account on the old board.")
+
+    def as_toml(self, doubts: Mapping[str, str | None] | None = None) -> str:
+        """Return the file, with a sentence above each line; `doubts` says of a board why it is for staff alone."""
+        return "".join([_HEAD, *self._settings(), _BOARDS, *self._boards(doubts or {})])
+
+    def _settings(self) -> Iterator[str]:
+        for name, field in type(self).model_fields.items():
+            if name != "boards":
+                yield f"\n{_comment(field.description or '')}{name} = {_value(getattr(self, name))}\n"
+
+    def _boards(self, doubts: Mapping[str, str | None]) -> Iterator[str]:
+        for old, board in self.boards.items():
+            yield f"\n[boards.{_value(old)}]\n"
+            if doubt := doubts.get(old):
+                yield _comment(f'{doubt} If it was for all members, write "{Readers.MEMBERS}" below.')
+            for name, value in board:
+                yield f"{name} = {_value(value)}\n"
+
+
+class BoardPlace(NamedTuple):
+    """Where a board stands."""
+
+    section: str
+    parents: tuple[str, ...]  # of a board within boards: their names, the outermost first
+
+
+def place_of(board: BoardRecord, records: Mapping[str, BoardRecord]) -> BoardPlace:
+    """Return under which heading a board stands, and within which boards."""
+    parents: list[str] = []
+    seen, above = {board.old}, records.get(board.parent or "")
+    while above is not None and above.old not in seen:
+        if above.is_section:
+            return BoardPlace(above.name or SECTION, tuple(reversed(parents)))
+        parents.append(above.name)
+        seen.add(above.old)  # a board can be its own grandparent in a broken file
+        above = records.get(above.parent or "")
+    return BoardPlace(SECTION, tuple(reversed(parents)))
+
+
+def _propose(board: BoardRecord, records: Mapping[str, BoardRecord]) -> PlannedBoard:
+    place = place_of(board, records)
+    name = BETWEEN.join((*place.parents, board.name)) if place.parents else board.name
+    return PlannedBoard(
+        name=_cut(name) or f"Board {board.old}", readers=board.readers, section=_cut(place.section) or SECTION
+    )
+
+
+def _cut(name: str) -> str:
+    name = " ".join(name.split())
+    return name if len(name) <= NAME_MAX else name[: NAME_MAX - 1].rstrip() + "…"
+
+
+def _comment(sentence: str) -> str:
+    return "".join(f"# {line}\n" for line in _wrapped(sentence))
+
+
+def _wrapped(sentence: str, width: int = 98) -> Iterator[str]:
+    line = ""
+    for word in sentence.split():
+        if line and len(line) + 1 + len(word) > width:
+            yield line
+            line = word
+        else:
+            line = f"{line} {word}".strip()
+    yield line
+
+
+def _value(value: object) -> str:
+    """Return a value as TOML: JSON's strings, numbers and lists are TOML's, all but DEL and halves of pairs."""
+    text = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return text.encode("utf-8", "replace").decode()

@@ -1,0 +1,139 @@
+"""What an old board has, counted."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from forum.importers.naming import Namer, skeletons_of
+from forum.importers.records import (
+    BanRecord,
+    PersonKind,
+    PersonRecord,
+    ReportRecord,
+    Shown,
+    SourceRecord,
+    TermRecord,
+    WarningRecord,
+    WatchRecord,
+)
+from forum.importers.remarks import Remark
+from forum.importers.staging import Staging
+from forum.passwords.legacy_hashes import LEGACY_FORMATS, find_format
+
+DORMANT = timedelta(days=3 * 365)
+# Measured: what `forum import run` carries over in a second, what a password takes, and what a post fills on the disk.
+_POSTS_A_SECOND, _SECONDS_A_PASSWORD, _BYTES_A_POST = 600, 0.025, 2_600
+_KIND = re.compile(r"\$(\w{1,12})\$")
+
+
+@dataclass
+class PeopleCount:
+    """Who had an account, and what of it cannot be carried over as it is."""
+
+    kinds: Counter[PersonKind] = field(default_factory=Counter)
+    dormant: int = 0
+    staff: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)  # the name, and what they were
+    names: list[str] = field(default_factory=list)  # that change: "before → after"
+    handles: list[str] = field(default_factory=list)  # that are not simply the name: "name → @handle"
+    without_password: int = 0
+    passwords: Counter[str] = field(default_factory=Counter)  # that cannot be used, by kind
+    without_address: int = 0
+    addresses: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def sharing(self) -> int:
+        """How many people have an address that somebody else has too."""
+        return sum(count for count in self.addresses.values() if count > 1)
+
+    def add(self, person: PersonRecord, namer: Namer, *, wrote: bool, now: datetime) -> None:
+        """Count somebody; those first who wrote most, as they get their names in this order."""
+        self.kinds[person.what] += 1
+        if person.was:
+            self.staff.append((person.name, person.was))
+        if person.what is not PersonKind.MEMBER:
+            return
+        if not wrote and (person.last_seen_at is None or person.last_seen_at < now - DORMANT):
+            self.dormant += 1
+            return
+        self._name(person, namer)
+        if person.email:
+            self.addresses[person.email.casefold()] += 1
+        else:
+            self.without_address += 1
+        if person.password is None:
+            self.without_password += 1
+        elif find_format(person.password, LEGACY_FORMATS) is None:
+            kind = _KIND.match(person.password)
+            self.passwords[kind.group() if kind else "of an unknown kind"] += 1
+
+    def _name(self, person: PersonRecord, namer: Namer) -> None:
+        given = namer.name_member(person.old, person.name, was_staff=bool(person.was))
+        if given.name != person.name:
+            self.names.append(f"{person.name} → {given.name}")
+        if given.handle.endswith(f"-{person.old}") or given.handle.startswith("member-"):
+            self.handles.append(f"{person.name} → @{given.handle}")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All of it."""
+
+    source: SourceRecord
+    boards: int
+    sections: int
+    threads: int
+    posts: int
+    found_posts: int  # with those that cannot move
+    oldest: datetime | None
+    shown: Mapping[Shown, int]
+    people: PeopleCount
+    remarks: Mapping[Remark, int]
+    others: Mapping[str, int]
+
+    @property
+    def seconds(self) -> float:
+        """How long moving takes, about."""
+        hashes = self.people.kinds[PersonKind.MEMBER] - self.people.dormant
+        return self.posts / _POSTS_A_SECOND + hashes * _SECONDS_A_PASSWORD
+
+    @property
+    def megabytes(self) -> int:
+        """How much the disk fills, about."""
+        return max(1, round(self.posts * _BYTES_A_POST / 1_000_000))
+
+
+def count_facts(staging: Staging, now: datetime) -> Facts:
+    """Return what an old board has."""
+    people = _count_people(staging, now)
+    boards = list(staging.boards())
+    remarks = staging.remarks()
+    posts, oldest = staging.connection.execute("SELECT count(*), min(written_at) FROM post").fetchone()
+    shown = staging.connection.execute("SELECT shown, count(*) FROM post GROUP BY shown")
+    pointers = "SELECT count(*) FROM thread WHERE json_extract(record, '$.moved_to') IS NULL"
+    return Facts(
+        source=staging.source,
+        boards=sum(not board.is_section for board in boards),
+        sections=sum(board.is_section for board in boards),
+        threads=staging.connection.execute(pointers).fetchone()[0],
+        posts=posts,
+        found_posts=posts + remarks.get(Remark.POST_WITHOUT_THREAD, 0),
+        oldest=datetime.fromtimestamp(oldest, now.tzinfo) if oldest else None,
+        shown={Shown(value): count for value, count in shown},
+        people=people,
+        remarks=remarks,
+        others={
+            kind.model_fields["kind"].default: sum(1 for _ in staging.others(kind))
+            for kind in (BanRecord, WarningRecord, ReportRecord, WatchRecord, TermRecord)
+        },
+    )
+
+
+def _count_people(staging: Staging, now: datetime) -> PeopleCount:
+    wrote = dict(staging.connection.execute("SELECT author, count(*) FROM post GROUP BY 1"))
+    staff = (person.name for person in staging.people() if person.was)
+    namer, people = Namer(staff=skeletons_of(staff)), PeopleCount()
+    for person in sorted(staging.people(), key=lambda person: -wrote.get(person.old, 0)):
+        people.add(person, namer, wrote=person.old in wrote, now=now)
+    return people

@@ -1,0 +1,206 @@
+"""The rows of threads and posts that come, as the house's own verbs would have made them."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from forum.content.lanes import Lane
+from forum.content.lines import refuse_official
+from forum.content.posts.tables import Visibility, Voice
+from forum.content.subscriptions import ChosenBy, Mode
+from forum.content.threads.tables import TITLE_MAX, TITLE_MIN, ThreadState, ThreadVisibility
+from forum.core.errors import Invalid
+from forum.core.text import carried, has_seen
+from forum.importers.conversion import NewPost
+from forum.importers.old_threads import ComingThread, PlacedPost, Setting
+from forum.importers.records import PostRecord, Shown, ThreadRecord
+from forum.importers.tables import MovedKind
+
+HELD_BECAUSE = "It waited for a moderator on the old board. A moderator reads it before it appears. You will be told."
+REMOVED_NOTICE = json.dumps({"kind": "removed", "by": None, "rules": [], "text": "Removed by a moderator"})
+ADVISER_TITLE = "Adviser"
+
+
+@dataclass
+class BatchRows:
+    """The rows of a batch."""
+
+    setting: Setting
+    threads: list[dict[str, Any]] = field(default_factory=list)
+    posts: list[dict[str, Any]] = field(default_factory=list)
+    quotes: list[dict[str, Any]] = field(default_factory=list)
+    quoted_words: list[dict[str, Any]] = field(default_factory=list)
+    subscriptions: list[dict[str, Any]] = field(default_factory=list)
+    moved: list[dict[str, Any]] = field(default_factory=list)
+    held: list[int] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def add(self, one: ComingThread, thread_id: int, ids: Sequence[int], watchers: Sequence[str]) -> None:
+        """Add the rows of a thread."""
+        by_old = {placed.record.old: placed for placed in one.placed}
+        posts = [
+            self._post_row(post, by_old[post.old], thread_id, post_id)
+            for post, post_id in zip(one.posts, ids, strict=True)
+        ]
+        self.posts += posts
+        self.held += [row["id"] for row in posts if row["visibility"] == Visibility.HELD]
+        self.threads.append(_thread_row(one, thread_id, posts))
+        for post, post_id in zip(one.posts, ids, strict=True):
+            self.quotes += [
+                {"post_id": post_id, "revision": 1, "quoted_post_id": ids[number - 1], "quoted_revision": 1}
+                for number in post.quoted
+            ]
+            if post.runs or post.quoted:
+                self.quoted_words.append({"post_id": post_id, "revision": 1, "runs": list(post.runs)})
+        self.subscriptions += subscriptions_of(self.setting, watchers, thread_id=thread_id)
+        self._note_moved(one, thread_id)
+        self._count(one, posts)
+
+    def _post_row(self, post: NewPost, placed: PlacedPost, thread_id: int, post_id: int) -> dict[str, Any]:
+        is_held = placed.visibility == Visibility.HELD
+        badge = self._badge(placed)
+        return {
+            "id": post_id,
+            "thread_id": thread_id,
+            "number": post.number,
+            "author_id": placed.author.id,
+            "voice": Voice.ADVISER.value if placed.is_adviser else Voice.MEMBER.value,
+            "adviser_name": badge and badge[0],
+            "adviser_title": badge and badge[1],
+            "adviser_organisation": badge and badge[2],
+            "visibility": placed.visibility.value,
+            "held_because": HELD_BECAUSE if is_held else None,
+            "reply_to": post.reply_to,
+            "asks": None,
+            "lane": post.lane and post.lane.value,
+            "content_warning": post.content_warning,
+            "body_markdown": post.markdown,
+            "body_html": post.html,
+            "revision": 1,
+            "notice": _notice(post, placed),
+            "created_at": placed.created_at,
+            "published_at": None,
+            "told_at": None if is_held else self.setting.now,
+            "edited_at": placed.record.edited_at if post.edited else None,
+            "changed_by": placed.edited_by.id if placed.edited_by and post.edited else None,
+            "words_kept_until": None,
+            "quotes_recorded": True,
+        }
+
+    def _badge(self, placed: PlacedPost) -> tuple[str, str, str] | None:
+        if not placed.is_adviser:
+            return None
+        return placed.author.name, ADVISER_TITLE, self.setting.organisation
+
+    def _note_moved(self, one: ComingThread, thread_id: int) -> None:
+        place = {"source": self.setting.source, "run_id": self.setting.run_id, "thread_id": thread_id}
+        thread = {"kind": MovedKind.THREAD.value, "old": one.record.old, "number": None}
+        self.moved.append({**place, **thread, "digest": digest_of(one.record)})
+        by_old = {placed.record.old: placed.record for placed in one.placed}
+        for post in one.posts:
+            if post.part == 1:
+                moved = {"kind": MovedKind.POST.value, "old": post.old, "number": post.number}
+                self.moved.append({**place, **moved, "digest": digest_of(by_old[post.old])})
+
+    def _count(self, one: ComingThread, posts: Sequence[dict[str, Any]]) -> None:
+        self.counts += Counter(threads=1, posts=len(one.placed))
+        self.counts["split"] += sum(post.part == 2 for post in one.posts)
+        for row in posts:
+            if row["visibility"] != Visibility.VISIBLE:
+                self.counts[row["visibility"]] += 1
+        self.counts["notices"] += sum(post.edited is not None for post in one.posts)
+        for post in one.posts:
+            if post.part == 1:
+                self.counts[f"how.{post.how}"] += 1
+                self.counts += Counter(f"loss.{loss}" for loss in post.losses)
+
+
+def _notice(post: NewPost, placed: PlacedPost) -> str | None:
+    """Return what readers see of a moderator's change, as JSON."""
+    if placed.visibility == Visibility.REMOVED:
+        return REMOVED_NOTICE
+    if post.edited is None:
+        return None
+    return json.dumps({"kind": "edited", "by": post.edited.by, "rules": [], "text": post.edited.text})
+
+
+def digest_of(record: PostRecord | ThreadRecord) -> bytes:
+    """Return by what a later run sees whether something changed on the old board."""
+    return hashlib.blake2b(record.model_dump_json().encode(), digest_size=16).digest()
+
+
+def _thread_row(one: ComingThread, thread_id: int, posts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    first, record = posts[0], one.record
+    counts = _counts(posts, first["created_at"])
+    return {
+        "id": thread_id,
+        "board_id": one.board.id,
+        "author_id": first["author_id"],
+        "title": title_of(record.title),
+        "title_revision": 1,
+        "state": (ThreadState.LOCKED if record.is_locked else ThreadState.OPEN).value,
+        "pinned": record.is_pinned,
+        "visibility": _thread_visibility(record, first, counts).value,
+        "version": 1,
+        "opened_at": first["created_at"],
+        "changed_at": first["created_at"],
+        "last_number": len(posts),
+        **counts,
+    }
+
+
+def _counts(posts: Sequence[dict[str, Any]], opened_at: datetime) -> dict[str, Any]:
+    """Return the counts of a thread, as `counts.refresh_thread_counts` computes them."""
+    visible = [row for row in posts if row["visibility"] == Visibility.VISIBLE]
+    last = visible[-1] if visible else None
+    spoken = [row["number"] for row in visible if row["voice"] == Voice.ADVISER]
+    replies = [number for number in spoken if number > 1]
+    unanswered = [row for row in visible if row["number"] > max(spoken, default=0)]
+    asked, news = ([row for row in unanswered if row["lane"] == lane] for lane in Lane)
+    return {
+        "posts": len(visible),
+        "participants": len({row["author_id"] for row in visible}),
+        "last_post_number": last and last["number"],
+        "last_post_at": last["created_at"] if last else opened_at,
+        "last_post_by": last and last["author_id"],
+        "adviser_replies": len(replies),
+        "first_adviser_number": min(replies, default=None),
+        "latest_adviser_number": max(replies, default=None),
+        "asked_since": min((row["created_at"] for row in asked), default=None),
+        "asked_number": min((row["number"] for row in asked), default=None),
+        "news_since": max((row["created_at"] for row in news), default=None),
+        "news_number": max((row["number"] for row in news), default=None),
+    }
+
+
+def _thread_visibility(record: ThreadRecord, first: dict[str, Any], counts: dict[str, Any]) -> ThreadVisibility:
+    if record.shown == Shown.REMOVED:
+        return ThreadVisibility.REMOVED
+    if first["visibility"] == Visibility.HELD and counts["posts"] == 0:
+        return ThreadVisibility.HELD
+    return ThreadVisibility.VISIBLE
+
+
+def title_of(old: str) -> str:
+    """Return a title as it can stand here: one line, neither too short nor too long, and none that looks like ours."""
+    title = " ".join(carried(old).split())
+    if len(title) < TITLE_MIN or not has_seen(title):
+        title = f"Untitled: {title}" if has_seen(title) else "Untitled"
+    try:
+        refuse_official(title, "#/title")
+    except Invalid:
+        title = "".join(char for char in title if char.isalnum() or char in " ,.?'-").strip() or "Untitled"
+        title = f"Untitled: {title}" if len(title) < TITLE_MIN else title
+    return title if len(title) <= TITLE_MAX else title[: TITLE_MAX - 1].rstrip() + "…"
+
+
+def subscriptions_of(setting: Setting, watchers: Sequence[str], **to: int) -> list[dict[str, Any]]:
+    """Return that people follow a thread or a board: those who were on the old board in the last two years."""
+    found = {setting.people.by_old.get(old) for old in watchers}
+    following = {"mode": Mode.EACH.value, "chosen_by": ChosenBy.SELF.value, "since": setting.now}
+    members = sorted({author.id for author in found if author and author.handle and author.is_recent})
+    return [{"member_id": member_id, **to, **following} for member_id in members]

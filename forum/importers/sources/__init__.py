@@ -1,0 +1,1 @@
+"""Files that old boards are read from."""

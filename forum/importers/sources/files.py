@@ -1,0 +1,93 @@
+"""A dump as it was downloaded, plain or packed: its bytes in order, unpacked piece by piece.
+
+What it unpacks to is never written anywhere and never in memory as a whole.
+"""
+
+import bz2
+import gzip
+import lzma
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, Protocol
+
+from forum.importers.errors import CannotMove
+
+PIECE = 1 << 18
+# Dumps of boards shrink to a tenth, seldom to a fiftieth; what unpacks to far more was made to fill a disk.
+_BOMB_RATIO, _BOMB_FROM = 500, 64 << 20
+_GZIP, _BZIP2, _ZIP, _XZ, _UTF16 = b"\x1f\x8b", b"BZh", b"PK\x03\x04", b"\xfd7zXZ", (b"\xff\xfe", b"\xfe\xff")
+_DAMAGED = (zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, lzma.LZMAError, OSError)
+CUT = "The file ends in the middle{where}: it was not downloaded as a whole. Download it again."
+
+
+class _Unpacked(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+@contextmanager
+def pieces(path: Path, seen: Callable[[int], None]) -> Iterator[Iterator[bytes]]:
+    """Give the unpacked bytes of a dump; `seen` gets how many bytes of the file were read so far.
+
+    Raises CannotMove when it cannot be opened or unpacked.
+    """
+    with ExitStack() as stack:
+        try:
+            raw = stack.enter_context(path.open("rb"))
+            unpacked = _unpack(raw, path, stack)
+        except _DAMAGED as error:
+            raise CannotMove(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+        yield _read(unpacked, raw, path, seen)
+
+
+def _read(unpacked: _Unpacked, raw: IO[bytes], path: Path, seen: Callable[[int], None]) -> Iterator[bytes]:
+    size, total = path.stat().st_size, 0
+    while True:
+        try:
+            piece = unpacked.read(PIECE)
+        except EOFError as error:
+            raise CannotMove(CUT.format(where="")) from error
+        except _DAMAGED as error:
+            raise CannotMove(f"{path} is damaged and cannot be unpacked: download it again.") from error
+        except (RuntimeError, NotImplementedError) as error:  # zipfile: a password, or a method that it does not know
+            raise CannotMove(f"{path} cannot be unpacked: unpack it yourself, and give the .sql file.") from error
+        total += len(piece)
+        if total > _BOMB_FROM and total > _BOMB_RATIO * size:
+            raise CannotMove(f"{path} unpacks to more than {_BOMB_RATIO} times its size: that is no dump of a board.")
+        if not piece:
+            return
+        seen(raw.tell() if not raw.closed else size)
+        yield piece
+
+
+def _unpack(raw: IO[bytes], path: Path, stack: ExitStack) -> _Unpacked:
+    start = raw.read(6)
+    raw.seek(0)
+    if not start:
+        raise CannotMove(f"{path} is empty.")
+    if start.startswith(_GZIP):
+        return stack.enter_context(gzip.GzipFile(fileobj=raw))
+    if start.startswith(_BZIP2):
+        return stack.enter_context(bz2.BZ2File(raw))
+    if start.startswith(_XZ):
+        return stack.enter_context(lzma.LZMAFile(raw))
+    if start.startswith(_ZIP):
+        return _open_member(stack.enter_context(zipfile.ZipFile(raw)), path, stack)
+    if start.startswith(_UTF16):
+        raise CannotMove(f"{path} was saved as UTF-16, by Windows: export it anew, as a file in UTF-8.")
+    return raw
+
+
+def _open_member(archive: zipfile.ZipFile, path: Path, stack: ExitStack) -> _Unpacked:
+    dumps = [
+        info
+        for info in archive.infolist()
+        if info.filename.lower().endswith(".sql") and not info.filename.startswith("__MACOSX")
+    ]
+    if len(dumps) != 1:
+        raise CannotMove(f"{path} holds {len(dumps)} .sql files, and exactly one is needed.")
+    if dumps[0].flag_bits & 1:
+        raise CannotMove(f"{path} has a password: unpack it yourself, and give the .sql file.")
+    return stack.enter_context(archive.open(dumps[0]))

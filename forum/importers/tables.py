@@ -1,0 +1,77 @@
+"""Tables: what moved here from old boards, and when. With these, a run goes on where another was killed."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Index, LargeBinary, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+from forum.core.database import Moment, check_one_of, new_id
+
+
+class RunState(StrEnum):
+    """How far a run has come; one that was killed is running until another one has ended it."""
+
+    RUNNING = "running"
+    ENDED = "ended"
+
+
+class MovedKind(StrEnum):
+    """What moved."""
+
+    BOARD = "board"
+    PERSON = "person"
+    THREAD = "thread"
+    POST = "post"
+
+
+class ImportRun(SQLModel, table=True):
+    """That somebody moved an old board here, from the first batch to the last."""
+
+    __tablename__ = "import_run"
+    __table_args__ = (
+        check_one_of("state", RunState),
+        CheckConstraint("(state = 'ended') = (ended_at IS NOT NULL)", name="ended"),
+        Index("uq_import_run_running", "source", unique=True, postgresql_where=text("state = 'running'")),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    source: str = Field(description="The old board: its program and its address")
+    state: str = RunState.RUNNING
+    started_at: datetime = Field(sa_type=Moment)
+    ended_at: datetime | None = Field(default=None, sa_type=Moment)
+    counts: dict[str, Any] = Field(default_factory=dict, sa_type=JSONB)
+
+
+class Moved(SQLModel, table=True):
+    """What became of something of an old board.
+
+    Whose member has left, has no member and no digest: a trigger forgets both. So it is known that it moved, and it is
+    not moved again.
+    """
+
+    __table_args__ = (
+        check_one_of("kind", MovedKind),
+        CheckConstraint(
+            "(board_id IS NOT NULL) = (kind = 'board') AND (thread_id IS NOT NULL) = (kind IN ('thread', 'post')) "
+            "AND (number IS NOT NULL) = (kind = 'post') AND (member_id IS NULL OR kind = 'person')",
+            name="to",
+        ),
+        Index("ix_moved_place", "thread_id", "number"),
+        Index("ix_moved_member_id", "member_id", postgresql_where=text("member_id IS NOT NULL")),
+    )
+
+    source: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    old: str = Field(primary_key=True, description="The id that it had on its old board")
+    member_id: UUID | None = Field(default=None, foreign_key="member.id")
+    board_id: int | None = Field(default=None, foreign_key="board.id")
+    thread_id: int | None = Field(default=None, sa_type=BigInteger, foreign_key="thread.id")
+    number: int | None = None
+    digest: bytes | None = Field(
+        default=None, sa_type=LargeBinary, description="Of what it was on the old board: whether it changed there since"
+    )
+    run_id: UUID = Field(foreign_key="import_run.id")

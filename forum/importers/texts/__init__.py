@@ -1,0 +1,7 @@
+"""Turn the words of an old post into our Markdown, and prove that none was lost. Pure functions."""
+
+from forum.importers.texts.moving import to_markdown
+from forum.importers.texts.outcome import How, Loss, Moved, Quoted, Surroundings
+from forum.importers.texts.splitting import split
+
+__all__ = ["How", "Loss", "Moved", "Quoted", "Surroundings", "split", "to_markdown"]

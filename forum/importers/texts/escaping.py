@@ -1,0 +1,66 @@
+"""Escapes, so that nothing that somebody typed becomes markup of ours: no emphasis, no link, no mention, no mark.
+
+Only what would be markup is escaped: members see the escapes when they edit an old post of theirs.
+"""
+
+import re
+
+# An address that linkify takes as a whole: it is left as it is, because an escape within would end the link.
+BARE_ADDRESS = re.compile(r"(?:https?://|www\.)[\w-]+(?:[.:/?=&%#~+][\w-]+)*/?", re.IGNORECASE)
+# An address for mail, which linkify finds.
+MAIL_ADDRESS = re.compile(r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
+_AT_END, _BEFORE_SPACE = (
+    re.compile(
+        rf"""
+        (?P<kept>(?<![\w.+/-]){BARE_ADDRESS.pattern}(?=[.,;:!?)'"”’»]*{end}))
+        | (?P<escaped>
+            [\\`*]
+            | (?<![^\W_])_ | _(?![^\W_])
+            | ~(?=~) | (?<=~)~
+            | \[(?=removed) | \[(?![\w\ /=,.'’…&+-]{{1,60}}\](?!\())  # "[hugs]" stays
+            | <(?=[^\s<])(?!3+(?:[\s.,!?)<]|\Z))  # so does "<3"
+            | &(?=\#?\w{{1,40}};)
+            | (?<![A-Za-z0-9/])@(?=\S)
+            | :(?=//) | (?<=www)\.
+        )
+        """,
+        re.VERBOSE | re.IGNORECASE,
+    )
+    for end in (r"(?:\s|\Z)", r"\s")
+)
+_MAY_BE_MARK = re.compile(r"[\\`*_~\[<&@:]")  # most words have none, and this is found much faster
+_MARK_IN_LINK = re.compile(r"[\\`*_~\[\]<&]")
+_AT_LINE_START = re.compile(r"(?P<number>[0-9]{1,9})(?=[.)](?:\s|\Z))|(?=\#{1,6}(?:\s|\Z)|[-+](?:[\s-]|\Z)|>|~~~)")
+_PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
+
+
+def escape(text: str, is_followed: bool = False) -> str:
+    """Return words within a paragraph with what would be markup escaped.
+
+    Where a mark of ours follows, an address at the end would take it in: it is no link then.
+    """
+    if not _MAY_BE_MARK.search(text) and "www." not in text.lower():
+        return text
+    return (_BEFORE_SPACE if is_followed else _AT_END).sub(_escaped, text)
+
+
+def escape_in_link(text: str) -> str:
+    """Return words of a link with what would be markup, or end the link, escaped."""
+    return _MARK_IN_LINK.sub(r"\\\g<0>", text)
+
+
+def escape_line_start(line: str) -> str:
+    """Return a line of a paragraph, its words escaped already, so that it begins no other block."""
+    start = _AT_LINE_START.match(line)
+    if start is None:
+        return line
+    return f"{line[: start.end()]}\\{line[start.end() :]}"
+
+
+def escape_all(text: str) -> str:
+    """Return the text with each mark escaped: it is shown as it is, wherever it stands."""
+    return _PUNCTUATION.sub(r"\\\g<0>", text)
+
+
+def _escaped(mark: re.Match[str]) -> str:
+    return mark["kept"] or f"\\{mark[0]}"

@@ -1,0 +1,100 @@
+"""Read XML of s9e/TextFormatter, in which phpBB 3.2 and later keep their texts.
+
+A text without markup is `<t>…</t>`, another `<r>…</r>`. In it, `<s>` and `<e>` are the tags as they were typed, and
+`<i>` is what the parser passed over: none of them is shown.
+"""
+
+import re
+from html import unescape
+from xml.parsers.expat import ExpatError, ParserCreate
+
+from forum.importers.texts.outcome import Damaged
+from forum.importers.texts.tags import COLLECTED, close_tag, open_tag, put
+from forum.importers.texts.tree import Builder
+
+_ROOT = re.compile(r"<[rt][ >/]")
+_AS_TYPED = {"s", "e", "i"}
+_TYPED = re.compile(r"<([sei])>[^<]*(?:<br/>[^<]*)*</\1>")
+_TAG = re.compile(r"<[^<>]*>")
+# The attribute that says what a tag is about.
+_VALUES = {"quote": "author", "list": "type", "url": "url", "email": "email", "img": "src", "emoji": "seq"}
+
+
+def is_xml(text: str) -> bool:
+    """Return whether a text is in this form: a board that was upgraded can have both."""
+    return _ROOT.match(text) is not None
+
+
+def read(text: str, builder: Builder) -> None:
+    """Build the tree of a text. Raises Damaged."""
+    try:
+        _XmlReader(builder).parse(text)
+    except (ExpatError, ValueError) as error:
+        raise Damaged from error
+
+
+def words_of(text: str) -> str:
+    """Return the words of a text, found in another way: without tags."""
+    return unescape(_TAG.sub("", _TYPED.sub("", text)))
+
+
+class _XmlReader:
+    def __init__(self, builder: Builder) -> None:
+        self.builder = builder
+        self.typed = 0  # how deep in what was typed
+        self.collecting: list[tuple[str, str]] = []  # tags whose words are needed as a whole, with what they are about
+        self.words: list[str] = []
+        self.has_broken = False  # a line, just now; the line end follows
+
+    def parse(self, text: str) -> None:
+        parser = ParserCreate("utf-8")
+        parser.buffer_text = True
+        parser.StartElementHandler = self.start
+        parser.EndElementHandler = self.end
+        parser.CharacterDataHandler = self.data
+        parser.StartDoctypeDeclHandler = _refuse
+        parser.EntityDeclHandler = _refuse
+        parser.Parse(text.encode(), True)
+
+    def start(self, element: str, attributes: dict[str, str]) -> None:
+        name = element.lower()
+        if element in _AS_TYPED:
+            self.typed += 1
+        elif name == "br":
+            self.data("\n")
+            self.has_broken = True
+        elif self.collecting or name in COLLECTED:
+            self.collecting.append((name, attributes.get(_VALUES.get(name, ""), "")))
+        else:
+            value = attributes.get(_VALUES.get(name, ""), "")
+            value = f"mailto:{value}" if name == "email" else value
+            open_tag(self.builder, name, value, attributes.get("post_id"))
+
+    def end(self, element: str) -> None:
+        name = element.lower()
+        if element in _AS_TYPED:
+            self.typed -= 1
+        elif name == "br":
+            pass
+        elif self.collecting:
+            tag, value = self.collecting.pop()
+            if not self.collecting:
+                words, self.words = "".join(self.words), []
+                put(self.builder, tag, value, words)
+        else:
+            close_tag(self.builder, name)
+
+    def data(self, text: str) -> None:
+        if self.typed:
+            return
+        if self.has_broken and text.startswith("\n"):
+            text = text[1:]
+        self.has_broken = False
+        if self.collecting:
+            self.words.append(text)
+        else:
+            self.builder.say(text)
+
+
+def _refuse(*_: object) -> None:
+    raise ValueError("a text of a post declares nothing")

@@ -1,0 +1,125 @@
+"""What the tags of old boards mean: those of both forms of phpBB, and of the extensions that many boards have."""
+
+import re
+
+from forum.importers.texts.outcome import Loss
+from forum.importers.texts.tree import Builder, Style
+
+_STYLES = {
+    **dict.fromkeys(("b", "strong"), Style.STRONG),
+    **dict.fromkeys(("i", "em"), Style.EMPHASISED),
+    **dict.fromkeys(("s", "strike", "del"), Style.STRUCK),
+    "c": Style.CODE,
+}
+_LOSSES = {
+    **dict.fromkeys(("u", "ins"), Loss.UNDERLINE),
+    **dict.fromkeys(("color", "colour", "highlight"), Loss.COLOUR),
+    **dict.fromkeys(("size", "font"), Loss.SIZE),
+    **dict.fromkeys(("align", "center", "centre", "left", "right", "justify"), Loss.ALIGNMENT),
+    **dict.fromkeys(("spoiler", "spoil", "hide", "hidden", "trigger"), Loss.SPOILER),
+}
+_BLOCKS = {"align", "center", "centre", "left", "right", "justify", "spoiler", "spoil", "hide", "hidden", "p"}
+_NOTHING = {"r", "t", "p", "link_text", "censor", "mention"}  # show their words and no more
+# Their words are needed as a whole.
+COLLECTED = {"code", "img", "attachment", "e", "emoji"}
+_PICTURES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".svg", ".heic", ".tif", ".tiff")
+_SMILEYS = {
+    "🙂": ":) :-) :smile:",
+    "😀": ":D :-D :grin:",
+    "😉": ";) ;-) :wink:",
+    "🙁": ":( :-( :sad:",
+    "😮": ":o :-o :eek:",
+    "😲": ":shock:",
+    "😕": ":? :-? :???:",
+    "😎": "8-) :cool:",
+    "😆": ":lol:",
+    "😠": ":x :-x :mad:",
+    "😛": ":P :-P :p :-p :razz:",
+    "😳": ":oops:",
+    "😢": ":cry:",
+    "😈": ":evil:",
+    "😏": ":twisted:",
+    "🙄": ":roll:",
+    "❗": ":!:",
+    "❓": ":?:",
+    "💡": ":idea:",
+    "➡️": ":arrow:",
+    "😐": ":| :-|",
+    "😁": ":mrgreen:",
+    "🤓": ":geek: :ugeek:",
+}
+_SEQUENCE = re.compile(r"[0-9a-f]{2,5}(?:-[0-9a-f]{2,5}){0,15}")  # of the code points of an emoji
+_EMOJI = {code: emoji for emoji, codes in _SMILEYS.items() for code in codes.split()}
+
+
+def open_tag(builder: Builder, name: str, value: str = "", post: str | None = None) -> None:
+    """Begin what a tag means; its value is an address, a name or a kind of list."""
+    match name:
+        case "quote":
+            builder.open_quote(value or None, post)
+        case "list" | "ul":
+            open_list(builder, value)
+        case "ol":
+            open_list(builder, value or "1")
+        case "li" | "*":
+            builder.open_item()
+        case "url" | "email":
+            builder.open_link(value)
+        case "hr":
+            builder.rule()
+        case _ if name in _STYLES:
+            builder.open_style(_STYLES[name])
+        case _:
+            if name in _BLOCKS:
+                builder.end_paragraph()
+            if name not in _NOTHING:
+                builder.losses.add(_LOSSES.get(name, Loss.EFFECT))
+
+
+def close_tag(builder: Builder, name: str) -> None:
+    """End what a tag means."""
+    match name:
+        case "quote":
+            builder.close_quote()
+        case "list" | "ul" | "ol":
+            builder.close_list()
+        case "li" | "*":
+            builder.close_item()
+        case "url" | "email":
+            builder.close_link()
+        case _ if name in _STYLES:
+            builder.close_style(_STYLES[name])
+        case _ if name in _BLOCKS:
+            builder.end_paragraph()
+
+
+def put(builder: Builder, name: str, value: str, words: str) -> None:
+    """Add what a tag means whose words are needed as a whole."""
+    match name:
+        case "code":
+            builder.code(words)
+        case "img":
+            builder.picture(value or words.strip(), words)
+        case "attachment":
+            builder.attachment("picture" if words.strip().lower().endswith(_PICTURES) else "file", words)
+        case "emoji" if words.isascii() and _SEQUENCE.fullmatch(value):
+            builder.say(words, "".join(chr(int(code, 16)) for code in value.split("-")))
+        case "emoji":
+            builder.say(words)
+        case _:
+            smiley(builder, words)
+
+
+def open_list(builder: Builder, kind: str) -> None:
+    """Begin a list: of a kind that counts, or with dots."""
+    if kind in {"a", "A", "i", "I"} or kind.endswith(("alpha", "roman")):
+        builder.losses.add(Loss.LIST_LETTERS)
+    builder.open_list(is_ordered=bool(kind) and kind not in {"disc", "circle", "square"})
+
+
+def smiley(builder: Builder, code: str) -> None:
+    """Add an emoji, or the code of a smiley for which there is none."""
+    emoji = _EMOJI.get(code)
+    if emoji is None:
+        builder.losses.add(Loss.SMILEY)
+    builder.say(code, emoji)

@@ -1,0 +1,95 @@
+"""`forum import look`: a report that a volunteer can read, a plan, and not a trace of anything else."""
+
+import hashlib
+import html
+import json
+import stat
+from pathlib import Path
+
+import html5lib
+import pytest
+from typer.testing import CliRunner
+
+from forum.cli.importing import cli
+from forum.importers import phpbb, report
+from forum.importers.plan import Plan
+from forum.importers.records import Readers
+from forum.importers.report import proving
+from forum.importers.staging import Staging
+from tests.support import old_boards
+from tests.support.old_boards import make_board, write
+
+HIDDEN = (
+    old_boards.SOFT_DELETED,
+    old_boards.UNAPPROVED,
+    old_boards.TEAM_ONLY,
+    old_boards.PRIVATE,
+    old_boards.BEHIND_PASSWORD,
+    old_boards.IN_DELETED_THREAD,
+    old_boards.QUOTED_HIDDEN,
+    old_boards.ADDRESS_OF_MACHINE,
+    "<script>alert",
+)
+
+
+def test_look_writes_a_report_and_a_plan_and_nothing_else(tmp_path: Path) -> None:
+    dump = write(make_board(100), tmp_path / "board.sql.gz")
+    before = hashlib.sha256(dump.read_bytes()).digest()
+    done = CliRunner().invoke(cli, ["look", str(dump), "--to", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert "Posts: 100\n" in done.output
+    assert "Nothing has been changed yet" in done.output
+    assert {path.name for path in tmp_path.iterdir()} == {"board.sql.gz", "moving.html", "moving.toml"}
+    assert hashlib.sha256(dump.read_bytes()).digest() == before
+
+    page = (tmp_path / "moving.html").read_text("utf-8")
+    html5lib.HTMLParser(strict=True).parse(page)
+    for words in HIDDEN:
+        assert words not in page, words
+    assert "src=" not in page
+    assert "http" not in page.replace("http-equiv", "").split("<body>")[0]
+    text = html.unescape(page)
+    for says in (
+        "Kin & Care: what moves",
+        "“Members’ corner” (in “Families”): members.",
+        "“Behind a password” (in “Families”): staff. On the old board it had a password.",
+        "Suzie: global moderator, group Advisers",
+        "Private messages: they hold other people’s words: <b>2</b>",
+        "Posts with a piece that is no text at all, which was dropped: <b>1</b>",
+        "Our website",
+    ):
+        assert says in text, says
+    for name in ("moving.html", "moving.toml"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+    plan = Plan.read(tmp_path / "moving.toml")
+    assert plan.boards["6"].readers is Readers.STAFF
+
+    edited = (tmp_path / "moving.toml").read_text("utf-8").replace("advisers = []", 'advisers = ["Suzie"]')
+    (tmp_path / "moving.toml").write_text(edited, "utf-8")
+    again = CliRunner().invoke(cli, ["look", str(dump), "--to", str(tmp_path), "--json"])
+    assert (tmp_path / "moving.toml").read_text("utf-8") == edited
+    counts = json.loads(again.stdout)["counts"]
+    assert (counts["found_posts"], counts["posts"], counts["how"]["word_for_word"]) == (100, 98, 96)
+    assert counts["people"] == {"member": 38, "inactive": 1, "bot": 1, "guest": 1}
+    assert (counts["dormant"], counts["sharing_an_address"], counts["links"]) == (1, 2, 1)
+
+
+@pytest.mark.parametrize("name", ["nothing.sql", "notes.txt"])
+def test_what_cannot_be_moved_is_one_sentence(tmp_path: Path, name: str) -> None:
+    (tmp_path / "notes.txt").write_text("Dear diary", "utf-8")
+    done = CliRunner().invoke(cli, ["look", str(tmp_path / name), "--to", str(tmp_path)])
+    assert done.exit_code == 1
+    assert name in done.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"notes.txt"}
+
+
+def test_two_processes_find_what_one_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Staging(tmp_path / "staging.sqlite") as staging:
+        phpbb.read(write(make_board(700), tmp_path / "board.sql"), staging)
+        found = []
+        for worth in (proving._WORTH_PROCESSES, 1):
+            monkeypatch.setattr(proving, "_WORTH_PROCESSES", worth)
+            with report.begin_proving(staging) as parts:
+                found.append(report.prove(parts, lambda _: None))
+    assert found[0] == found[1]
+    assert found[0].posts == 698

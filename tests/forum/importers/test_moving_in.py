@@ -1,0 +1,387 @@
+"""An old board moves in: its people, boards, threads and posts are as the house's own verbs would have made them."""
+
+import hashlib
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from passlib.hash import phpass
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from forum.content.posts.counts import refresh_thread_counts
+from forum.core import clock
+from forum.http.services import Services
+from forum.importers import check, run
+from forum.importers.board_rows import slug_of
+from forum.importers.conversion import rewritten
+from forum.importers.errors import CannotMove
+from forum.importers.naming import Namer, skeletons_of
+from forum.importers.plan import Plan
+from forum.importers.records import (
+    BanRecord,
+    BoardRecord,
+    PersonKind,
+    PersonRecord,
+    PostRecord,
+    Readers,
+    Shown,
+    SourceRecord,
+    TextForm,
+    ThreadRecord,
+    WatchRecord,
+)
+from forum.importers.rows import title_of
+from forum.importers.run import Import, carry_over
+from forum.importers.staging import Staging
+from forum.members.tables import Role
+from forum.privacy import account_deletion
+from forum.privacy.tables import DepartureKind
+from moderation import cases
+from moderation.case_priority import Category
+from moderation.gate import BoardGate
+from tests.support import make
+from tests.support.jobs import run_due_jobs
+from tests.support.scenes import sql
+
+API = "/api/v1"
+STAFF = ("moderator", "safeguarding_lead", "administrator")
+THEN = datetime(2009, 3, 1, 3, 0, tzinfo=UTC)
+PASSWORD = "six wet geese & a goose"
+OLD_HASH = str(phpass.using(ident="H", rounds=8, salt="abcdefgh").hash(PASSWORD.replace("&", "&amp;")))
+
+
+def post(old: int, thread: int, author: str | None, said: str, **more: Any) -> PostRecord:
+    usual = {"written_at": THEN + timedelta(hours=old), "form": TextForm.PLAIN}
+    return PostRecord(old=str(old), thread=str(thread), author=author, text=said, **{**usual, **more})
+
+
+def small_board(now: datetime) -> list[Any]:
+    """Four boards and twenty people, some of whom are hard to name; some posts are hidden."""
+    recent = now - timedelta(days=30)
+    people = [
+        PersonRecord(old="2", name="Suzie", posts=3, was=("moderator",), joined_at=THEN, last_seen_at=recent),
+        PersonRecord(old="3", name="Worried Mum of 3", email="mum@example.org", password=OLD_HASH, last_seen_at=recent),
+        PersonRecord(old="4", name="Sunny 🌞", email="sunny@example.org", password="0" * 31, last_seen_at=THEN),
+        PersonRecord(old="5", name="sunny", password=hashlib.md5(b"rain").hexdigest(), last_seen_at=recent),
+        PersonRecord(old="6", name="Moderator Max", email="max@example.org", last_seen_at=recent),
+        PersonRecord(old="7", name="Left Long Ago", what=PersonKind.INACTIVE),
+        PersonRecord(old="8", name="Google [Bot]", what=PersonKind.BOT),
+        PersonRecord(old="9", name="Sleeper", last_seen_at=THEN),
+        PersonRecord(old="10", name="Nia", email="nia@example.org", last_seen_at=recent),
+    ]
+    threads = [
+        ThreadRecord(old="1", board="11", author="3", title="Is it my fault?", opened_at=THEN),
+        ThreadRecord(old="2", board="12", author="2", title="For staff", is_pinned=True),
+        ThreadRecord(old="3", board="11", author="4", title="x", is_locked=True),
+        ThreadRecord(old="4", board="11", title="A pointer", moved_to="1"),
+        ThreadRecord(old="5", board="11", author="3", title="Gone", shown=Shown.REMOVED),
+        ThreadRecord(old="6", board="13", author="3", title="New one", opened_at=recent),
+        ThreadRecord(old="7", board="14", author="3", title="Not taken"),
+    ]
+    posts = [
+        post(1, 1, "3", "My son was taken into care. What can I do?"),
+        post(2, 1, "10", "You are not to blame."),
+        post(3, 1, "4", "Thank you @suzie, **so** much [removed: rule 3]", reply_to="2"),
+        post(4, 1, "4", "You toad.", shown=Shown.REMOVED),
+        post(5, 1, None, "I only pass by.", author_name="Reader 7"),
+        post(6, 1, None, "So do I.", author_name="reader 7"),
+        post(7, 1, "7", "I closed my account.", edited_by="2", edit_reason="no telephone numbers", edited_at=THEN),
+        post(
+            17,
+            1,
+            "4",
+            "[quote=&quot;Nia&quot;:u1]You are not to blame.[/quote:u1]\nThat helps.",
+            form=TextForm.BBCODE,
+            uid="u1",
+        ),
+        post(8, 1, "99", "Nobody knows me.", edited_by="99", edit_reason="a slip"),
+        post(9, 1, "3", "Long. " * 6_000),
+        post(10, 2, "2", "Who knows the toad?"),
+        post(11, 3, "4", "   "),
+        post(12, 5, "3", "Nobody is to read this."),
+        post(13, 6, "3", "Is anybody here?", written_at=now - timedelta(days=3)),
+        post(14, 6, "5", "I wait for a moderator.", written_at=now - timedelta(days=2), shown=Shown.WAITING),
+        post(15, 6, "5", "And I have for years.", written_at=THEN, shown=Shown.WAITING),
+        post(16, 7, "3", "This board stays behind."),
+    ]
+    return [
+        SourceRecord(program="phpbb", version="3.3.14", name="Kin"),
+        BoardRecord(old="10", name="Welcome", is_section=True, readers=Readers.EVERYONE),
+        BoardRecord(old="11", parent="10", name="Mums & Dads", readers=Readers.EVERYONE),
+        BoardRecord(old="12", parent="10", name="Team room", readers=Readers.STAFF, position=1),
+        BoardRecord(old="13", name="Members", readers=Readers.MEMBERS, position=2),
+        BoardRecord(old="14", name="Jokes", readers=Readers.EVERYONE, position=3),
+        *people,
+        *threads,
+        *posts,
+        BanRecord(person="5", until=now + timedelta(days=400), reason="Angry"),
+        BanRecord(person="4", until=THEN),
+        WatchRecord(person="3", thread="1"),
+        WatchRecord(person="9", thread="1"),
+        WatchRecord(person="10", board="13"),
+    ]
+
+
+def plan_of(staging: Staging) -> Plan:
+    """The plan that is proposed, with an adviser, and without the jokes."""
+    proposed = Plan.proposed(staging)
+    boards = {**proposed.boards, "14": proposed.boards["14"].model_copy(update={"take": False})}
+    return proposed.model_copy(update={"advisers": ("nia",), "boards": boards})
+
+
+async def open_case(session: AsyncSession, member_id: UUID, now: datetime) -> None:
+    await cases.open_on_member(session, member_id, Category.OTHER, now)
+
+
+async def move_in(services: Services, folder: Path, records: list[Any], name: str = "moving") -> None:
+    with Staging(folder / f"{name}.sqlite") as staging:
+        staging.add(records)
+        wanted = Import(staging, plan_of(staging), services.settings, BoardGate(3, "GB"), open_case)
+        await carry_over(services.database, wanted)
+
+
+@pytest.fixture
+async def moved(services: Services, tmp_path: Path) -> Services:
+    """A forum with a moderator of its own, into which the small board moved."""
+    await make.member(services, "orla", Role.MODERATOR)
+    await move_in(services, tmp_path, small_board(clock.now()))
+    return services
+
+
+async def rows(services: Services, query: str) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in await sql(services, query)]
+
+
+async def test_members_come_with_their_names_and_passwords_and_can_leave_for_good(
+    moved: Services, app: FastAPI, guest: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    people = await rows(
+        moved,
+        "SELECT moved.old, name, handle, email, left(password_hash, 9), login, may_reset_by_mail FROM moved "
+        "JOIN member ON member.id = moved.member_id LEFT JOIN old_login ON old_login.member_id = member.id "
+        "WHERE moved.kind = 'person' ORDER BY moved.old",
+    )
+    assert people == [
+        ("10", "Nia", "nia", "nia@example.org", "", "nia", True),
+        ("2", "Suzie", "suzie", "suzie@moved.invalid", "", "suzie", False),
+        ("3", "Worried Mum of 3", "worried-mum-of-3", "mum@example.org", "$moved$H$", "worried mum of 3", True),
+        ("4", "Sunny 🌞", "sunny", "sunny@example.org", "", "sunny 🌞", False),
+        ("5", "sunny", "sunny-5", "sunny-5@moved.invalid", "$moved$md", "sunny", False),
+        ("6", "Member 6", "member-6", "max@example.org", "", "moderator max", True),
+        ("7", "Left Long Ago (former member)", None, None, "", None, None),
+        ("99", "A former member", None, None, "", None, None),
+        ("guest:reader 7", "Reader 7 (guest)", None, None, "", None, None),
+    ]
+    assert await rows(moved, "SELECT count(*) FROM role_grant") == [(1,)]  # Orla's
+
+    for login in ("Worried Mum of 3", " WORRIED  mum of 3 ", "worried-mum-of-3", "mum@example.org"):
+        answer = await guest.post(f"{API}/sessions", json=make.signing_in(login, PASSWORD))
+        assert answer.status_code == 201, (login, answer.text)
+        assert (await guest.post(f"{API}/sessions", json=make.signing_in(login, "rain"))).status_code == 401
+    renewed = await rows(moved, "SELECT left(password_hash, 9) FROM member WHERE handle = 'worried-mum-of-3'")
+    assert renewed == [("$argon2id",)]
+    async with make.client(app, Authorization=f"Bearer {answer.json()['token']}") as mum:
+        me = (await mum.get(f"{API}/me")).json()
+        assert (me["email_verified"], me["rules_version"], me["standing"], me["roles"]) == (False, None, "active", [])
+    # The old board's second Sunny was banned; "Sunny" typed at the sign-in is what that one typed, and a handle counts
+    # before it.
+    answer = await guest.post(f"{API}/sessions", json=make.signing_in("sunny-5", "rain"))
+    async with make.client(app, Authorization=f"Bearer {answer.json()['token']}") as sunny:
+        assert (await sunny.get(f"{API}/me")).json()["standing"] == "banned"
+    assert (await guest.post(f"{API}/sessions", json=make.signing_in("suzie", ""))).status_code in {401, 422}
+
+    # A stranger may have Sunny's old mailbox by now.
+    for login in ("sunny", "sunny 🌞", "sunny@example.org", "moderator max"):
+        assert (await guest.post(f"{API}/password-resets", json={"login": login})).status_code in {202, 204}
+    mailed = await rows(moved, "SELECT email FROM mail WHERE kind = 'password_reset' ORDER BY put_down_at")
+    assert mailed == [(None,), (None,), (None,), ("max@example.org",)]
+
+    await _leave(moved, "worried-mum-of-3")
+    gone = "SELECT member_id, digest FROM moved WHERE kind = 'person' AND old = '3'"
+    assert await rows(moved, gone) == [(None, None)]
+    assert await rows(moved, "SELECT old FROM moved WHERE kind = 'post' AND digest IS NULL ORDER BY old") == [
+        (old,) for old in ("1", "12", "13", "9")
+    ]
+    assert await rows(moved, "SELECT count(*) FROM old_login WHERE login LIKE 'worried%'") == [(0,)]
+    await _leave(moved, "suzie")
+    notices = "SELECT notice ->> 'text' FROM post WHERE notice ->> 'kind' = 'edited'"
+    assert await rows(moved, notices) == [("Edited by a moderator",)]
+    # Who left does not come again with the next dump, and neither do their posts.
+    before = await _everything(moved)
+    await move_in(moved, tmp_path, small_board(clock.now()), name="again")
+    assert await _everything(moved) == before
+
+
+async def _leave(services: Services, handle: str) -> None:
+    now = clock.now()
+    viewer = replace(await make.viewer(services, handle), signed_in_at=now)
+    async with services.transactions(now).begin() as work:
+        await account_deletion.request_departure(work, viewer, DepartureKind.ERASE)
+    await run_due_jobs(services, now + timedelta(days=14, minutes=1))
+
+
+async def _everything(services: Services) -> list[Any]:
+    """Each row of what moves, with the transaction that wrote it."""
+    tables = ("member", "persona", "board", "thread", "post", "post_quote", "quoted_words", "subscription", "old_login")
+    found = [await rows(services, f"SELECT xmin::text, t::text FROM {table} AS t ORDER BY 2") for table in tables]
+    return [*found, await rows(services, "SELECT t::text FROM moved AS t ORDER BY 1")]
+
+
+async def test_threads_are_as_the_verbs_of_the_house_would_have_made_them(
+    moved: Services, app: FastAPI, guest: httpx.AsyncClient
+) -> None:
+    assert await rows(
+        moved, "SELECT slug, section, readers, openers, advised, indexable FROM board ORDER BY position"
+    ) == [
+        ("mums-dads", "Welcome", ["everyone"], ["member"], True, False),
+        ("team-room", "Welcome", list(STAFF), list(STAFF), False, False),
+        ("members", "Boards", ["member"], ["member"], True, False),
+    ]
+    threads = await rows(moved, "SELECT title, state, pinned, visibility, last_number, posts FROM thread ORDER BY id")
+    assert threads == [
+        ("Is it my fault?", "open", False, "visible", 11, 10),
+        ("For staff", "open", True, "visible", 1, 1),
+        ("Untitled: x", "locked", False, "visible", 1, 1),
+        ("Gone", "open", False, "removed", 1, 0),
+        ("New one", "open", False, "visible", 2, 1),
+    ]
+    # Nobody is told, no page hears of it, and nothing waits but what is new and what waited for a moderator.
+    assert await rows(moved, "SELECT kind FROM event WHERE thread_id IS NOT NULL") == []
+    assert await rows(moved, "SELECT count(*) FROM untold_post") == [(0,)]
+    assert await rows(moved, "SELECT kind FROM notification") == [("post_held",)]
+    assert await rows(moved, "SELECT kind, state FROM moderation_case ORDER BY kind") == [
+        ("member", "open"),
+        ("post", "open"),
+    ]
+    followed = await rows(
+        moved,
+        "SELECT handle, thread_id, board_id FROM subscription JOIN member ON member.id = member_id ORDER BY handle",
+    )
+    assert followed == [("nia", None, 3), ("worried-mum-of-3", 1, None)]
+
+    # What guests read: neither the removed words, nor the staff's room, nor the thread that was taken down.
+    for name in ("toad", "Nobody is to read", "wait for a moderator", "stays behind"):
+        for path in (
+            "/boards",
+            "/boards/mums-dads/threads",
+            "/threads/1/posts",
+            "/threads/2/posts",
+            "/threads/4/posts",
+        ):
+            assert name not in (await guest.get(f"{API}{path}")).text, (name, path)
+    posts = (await guest.get(f"{API}/threads/1/posts")).json()["items"]
+    assert posts[3]["notice"]["text"] == "Removed by a moderator"
+    assert posts[6]["notice"] == {
+        "kind": "edited",
+        "by": "Suzie",
+        "rules": [],
+        "text": "Edited by Suzie: no telephone numbers",
+    }
+    assert posts[1]["adviser"] == {"name": "Nia", "title": "Adviser", "organisation": "Kin"}
+    assert posts[4]["author"] == {"handle": None, "name": "Reader 7 (guest)", "title": None}
+    assert 'data-post="2" data-author="nia"' in posts[10]["body_html"]
+
+    # Counted again, nothing changes.
+    async with moved.database.work() as session:
+        before = await rows(moved, "SELECT t::text FROM thread AS t ORDER BY id")
+        for thread in range(1, 6):
+            await refresh_thread_counts(session, thread)
+    assert await rows(moved, "SELECT t::text FROM thread AS t ORDER BY id") == before
+    async with moved.database.work() as session:
+        assert await check.find_faults(session) == []
+        assert await check.count_moved(session) == {"board": 3, "person": 9, "post": 15, "thread": 5}
+
+    # The same words, by the same people, through the verbs.
+    said = await rows(
+        moved,
+        "SELECT handle, body_markdown, reply_to FROM post JOIN member ON member.id = author_id "
+        "WHERE thread_id = 1 AND handle IS NOT NULL AND visibility = 'visible' ORDER BY number",
+    )
+    first, *replies = said
+    made = await make.thread(moved, first[0], "mums-dads", "Is it my fault?", first[1])
+    for handle, words, _ in replies:
+        await make.post(moved, handle, made, words)
+    compared = (
+        "SELECT body_html, post.revision, asks, content_warning, published_at, held_because, words_kept_until, "
+        "quotes_recorded, edited_at, changed_by, notice, runs, quoted_revision FROM post LEFT JOIN quoted_words "
+        "ON quoted_words.post_id = post.id AND quoted_words.revision = post.revision "
+        "LEFT JOIN post_quote ON post_quote.post_id = post.id WHERE thread_id = {} AND visibility = 'visible' "
+        "AND author_id IN (SELECT id FROM member WHERE handle IS NOT NULL) ORDER BY number"
+    )
+    ours, theirs = await rows(moved, compared.format(1)), await rows(moved, compared.format(made))
+    assert ours == theirs
+
+
+async def test_nothing_is_moved_while_another_run_goes_on_or_where_links_would_lead_nowhere(
+    services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "PATIENCE", timedelta(seconds=0.1))
+    connection = await services.database.reader.open_connection()
+    await connection.execute("SELECT pg_advisory_lock($1)", run.IMPORTING)
+    with pytest.raises(CannotMove, match="Another import is running"):
+        await move_in(services, tmp_path, small_board(clock.now()))
+    await connection.close()
+    with Staging(tmp_path / "moving.sqlite") as staging:
+        plan = plan_of(staging).model_copy(update={"address": "https://old.example.org/"})
+        wanted = Import(staging, plan, services.settings, BoardGate(3, "GB"), open_case)
+        with pytest.raises(CannotMove, match="FORUM_PUBLIC_URL"):
+            await carry_over(services.database, wanted)
+    assert await rows(services, "SELECT count(*) FROM import_run") == [(0,)]
+
+
+def test_names_are_the_nearest_that_the_house_allows() -> None:
+    namer = Namer(taken={"rnagple"}, staff=skeletons_of(["Suzie", "Online adviser"]), forum="kln")
+    for old, name, handle, shown in (
+        ("1", "Mum & Dad", "mum-dad", "Mum & Dad"),
+        ("2", "Jo", "jo-2", "Jo"),
+        ("3", "Magpie", "magpie-3", "Magpie"),
+        ("4", "MUM & DAD", "mum-dad-4", "MUM & DAD"),
+        ("5", "suz1e", "member-5", "Member 5"),
+        ("6", "Forum Admin", "member-6", "Member 6"),
+        ("7", "🌞", "member-7", "🌞"),
+        ("8", "jane.doe@example.org", "jane.doe", "jane.doe"),
+        ("9", "Jane's ⭐ place", "janes-place", "Jane's place"),
+        ("10", "x" * 80, "x" * 30, "x" * 60),
+        ("11", "me", "member-11", "Member 11"),
+        ("12", "Kin", "member-12", "Member 12"),
+        ("13", " \u200b ", "member-13", "Member 13"),
+        ("14", "Zoë", "zoë", "Zoë"),
+    ):
+        given = namer.name_member(old, name)
+        assert (given.handle, given.name) == (handle, shown)
+    assert namer.name_member("15", "Suzie", was_staff=True).handle == "suzie"
+    assert [namer.name_guest(name) for name in ("Reader 7", "Suzie", "", None)] == [
+        "Reader 7 (guest)",
+        *["A visitor"] * 3,
+    ]
+    assert namer.name_former("Jane") == "Jane (former member)"
+    assert [slug_of(name, "7") for name in ("Mums & Dads' corner › Chat", "Ёлка", "x" * 70)] == [
+        "mums-dads-corner-chat",
+        "board-7",
+        "x" * 50,
+    ]
+    assert [title_of(title) for title in ("x", "", " Edited by Suzie as breaches rule 10", "a" * 200)] == [
+        "Untitled: x",
+        "Untitled",
+        "Edited by Suzie as breaches rule 10",
+        "a" * 119 + "…",
+    ]
+
+
+def test_links_to_the_old_board_lead_to_this_one_and_no_others() -> None:
+    old, new = "https://www.old.example.org/forum", "https://forum.example.org"
+    for url, leads in (
+        ("http://old.example.org/forum/viewtopic.php?t=4&sid=1#p9", f"{new}/viewtopic.php?t=4&sid=1#p9"),
+        ("https://old.example.org/forum", f"{new}/"),
+        ("https://old.example.org/forums/x", None),
+        ("https://old.example.org.evil.example/forum/x", None),
+        ("javascript:alert(1)", None),
+        ("https://[::1/forum/x", None),
+    ):
+        assert rewritten(url, old, new) == (leads or url)
+        assert rewritten(url, "", new) == url
