@@ -83,6 +83,16 @@ class Feature:
     counts: tuple[KeptCount, ...] = ()  # what it keeps, so that no read counts; in the order in which to mend them
 
 
+def in_turn(*handlers: Handler) -> Handler:
+    """Return one handler of these: for a job that several features wait for, in its one transaction."""
+
+    async def handle(session: AsyncSession, payload: Payload, now: datetime) -> None:
+        for handler in handlers:
+            await handler(session, payload, now)
+
+    return handle
+
+
 # In the order in which a member reads them in their copy; what has no part in it comes last.
 FEATURES: tuple[Feature, ...] = (
     Feature(name="authentication.profiles", export=export_contents.export_profile),
@@ -225,7 +235,11 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         name="notifications.backups",
-        jobs=lambda _context: {nightly_backups.TELL_BACKUP_FAILED: backups_told.tell_administrators},
+        jobs=lambda _context: {
+            nightly_backups.TELL_BACKUP_FAILED: in_turn(
+                backups_told.tell_administrators, webhook_jobs.tell_backup_failed
+            )
+        },
     ),
     Feature(
         name="mail.outbox",

@@ -1,7 +1,7 @@
 """Carry threads and posts over, in batches: each is one transaction, with the mark that it is done.
 
 Rows are written by COPY, as the house's own verbs would have made them: whoever counts them again finds nothing to
-change. Nobody is told of them, and no open page hears of them.
+change. Nobody is told of them, no open page and no webhook hears of them.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,6 +10,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from forum.administration.webhooks import actions as webhooks
 from forum.content.posts.tables import Post, PostQuote, QuotedWords
 from forum.content.subscriptions import Subscription
 from forum.content.threads.tables import Thread
@@ -69,6 +70,7 @@ async def _write(database: Database, setting: Setting, batch: Sequence[ComingThr
         ):
             await copy_rows(session, model, written)
         await session.execute(_FORGET_EVENTS)
+        await webhooks.forget_posts_of_transaction(session)
         for post_id in rows.held:
             await setting.gate.record(session, ("post", post_id), GateResult(HELD_BECAUSE), setting.now)
         await add_counts(session, setting.run_id, rows.counts)

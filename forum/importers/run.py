@@ -12,6 +12,8 @@ from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from forum.administration.webhooks import actions as webhooks
+from forum.administration.webhooks.tables import WebhookEvent
 from forum.core import audit
 from forum.core.clock import now as clock_now
 from forum.core.database import Database
@@ -162,6 +164,7 @@ async def _end(database: Database, run: ImportRun) -> ImportRun:
         ended.counts = {**ended.counts, "moved": moved}
         ended.state, ended.ended_at = RunState.ENDED, now
         await session.flush()
+        await webhooks.announce(session, WebhookEvent.IMPORT_FINISHED, now)
         subject, act = ("import", run.id), "import.ended"
         await audit.record(session, actor_id=None, act=act, subject=subject, now=now, details=moved)
     return ended

@@ -264,6 +264,11 @@ ACTS: Mapping[str, str] = {
     "mail.dropped": mark("gave up a mail"),
     "mail.tried_again": mark("tried a mail again"),
     "member.left": mark("left"),
+    "webhook.made": mark("had another service told what happens here"),
+    "webhook.changed": mark("changed what another service is told"),
+    "webhook.secret_renewed": mark("gave another service a new secret"),
+    "webhook.tested": mark("had a test sent to another service"),
+    "webhook.removed": mark("had another service told no more"),
     "public_report.answered": mark("answered a report without a post"),
     "public_report.assigned": mark("found the post of a report"),
     "service_complaint.answered": mark("answered a complaint about the service"),
@@ -327,5 +332,6 @@ SUBJECTS: Mapping[str, str] = {
     "answer_template": mark("a template of answers"),
     "template": mark("a template"),
     "term": mark("a watched term"),
+    "webhook": mark("another service"),
     "thread": mark("thread"),
 }

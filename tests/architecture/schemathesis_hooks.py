@@ -108,6 +108,16 @@ EXPECTED = {
     ("decide_case", "header/Idempotency-Key"): USED,
     ("disclose_address", "header/Idempotency-Key"): USED,
     ("invite", "header/Idempotency-Key"): USED,
+    ("make_webhook", "header/Idempotency-Key"): USED,
+    **{
+        (name, pointer): why
+        for name in ("make_webhook", "change_webhook")
+        for pointer, why in (
+            ("#/url", "which addresses can be asked, no schema can say"),
+            ("#/events", "the test is sent when it is asked for, and not chosen"),
+        )
+    },
+    ("list_webhook_deliveries", "query/after"): FORGED,
     ("choose_mails", "#/at"): HOURS,
     ("choose_mails", "#/quiet"): HOURS,
     ("choose_mails", "#/zone"): "which time zones there are is a matter of the machine",
@@ -217,6 +227,14 @@ NOT_FOR_MEMBERS = {
     "discard_template",
     "dismiss_moderator",
     "end_announcement",
+    "make_webhook",
+    "list_webhooks",
+    "get_webhook",
+    "change_webhook",
+    "remove_webhook",
+    "renew_webhook_secret",
+    "send_webhook_test",
+    "list_webhook_deliveries",
     "drop_mail",
     "erase_concern",
     "exclude_lead",

@@ -267,6 +267,8 @@ NOT_LIVED = {
     "public.near_copy": "numbers of posts, and no words",
     "public.finding_tally": "counts by day, of nobody",
     "public.announcement": "words of the house",
+    "public.webhook": "addresses of other services",
+    "public.webhook_delivery": "numbers of posts, and no words",
     "public.glossary_term": "the same",
     "public.resource": "the same",
     "public.resource_on_board": "the same",

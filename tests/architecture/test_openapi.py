@@ -428,6 +428,10 @@ async def fill(app: FastAPI) -> Community:
         async with make.work(services) as work:
             await lost_mailboxes.replace_by_command(work, MEMBER, "heron-new@example.org")
         invited = (await staff.post(f"{API}/invitations", json=INVITED)).json()["id"]
+        told, gone = [
+            (await staff.post(f"{API}/administration/webhooks", json={"url": url, "events": ["post.removed"]})).json()
+            for url in ("https://a.test/", "https://b.test/")
+        ]
         over, concern = [await raise_concern(adviser, staff, about=[MEMBER]) for _ in range(2)]
         copy = (await member.post(f"{API}/me/exports")).json()["id"]
         await run_due_jobs(services, clock.now() + timedelta(minutes=1))
@@ -468,6 +472,8 @@ async def fill(app: FastAPI) -> Community:
         f"{API}/statements": statement,
         f"{API}/reports": dismissal,
         f"{API}/invitations/{{id}}": invited,
+        f"{API}/administration/webhooks": told["id"],
+        f"{API}/administration/webhooks/{{id}}": gone["id"],  # it can be removed
         f"{API}/me/exports": copy,
         **{operation: await link(services, operation, kind) for operation, kind in OPENED_BY.items()},
     }

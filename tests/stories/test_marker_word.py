@@ -187,6 +187,9 @@ async def world(app: FastAPI, services: Services) -> AsyncIterator[World]:
         world.know("posts/post_id")
         for thing in ("threads", "posts", "cases", "concerns", "statements", "exports", "talks", "terms", "searches"):
             world.know(f"{thing}/id")
+        told = {"url": "https://a.test/", "events": ["thread.opened", "post.published", "post.removed"]}
+        hook = await world["administrator"].post(f"{API}/administration/webhooks", json=told)
+        world.know("webhooks/id", hook.json()["id"])
         world.know("?handle", "heron")
         world.know("?limit", 100)
         world.know("?after")  # the walk follows `next`

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from forum.administration.webhooks.jobs import WebhookSender, queue_due
+from forum.administration.webhooks.tables import Webhook, WebhookEvent
 from forum.core import clock
 from forum.core.http_client import HttpClient
 from forum.http.services import Services
@@ -23,6 +24,13 @@ def listening(answer: Handler = TAKEN) -> AbstractAsyncContextManager[Site]:
     papers = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     papers.load_cert_chain(PAPERS)
     return opened(Site(hook=answer), papers)
+
+
+async def told_of(services: Services, *events: WebhookEvent) -> None:
+    """Have a service told of these, of which nothing else is known."""
+    now = clock.now()
+    async with services.database.work() as session:
+        session.add(Webhook(url="https://hook.test/", events=list(events), made_at=now, changed_at=now))
 
 
 def address_of(site: Site) -> str:

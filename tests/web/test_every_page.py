@@ -32,6 +32,7 @@ ELSEWHERE = {
     "RecoveryCodesPage": "test_account.py",
     "SealedPage": "test_moderation.py",
     "SentPage": "test_a_grandmother.py",
+    "WebhookSecretPage": "test_another_service.py",
 }
 MOST_OF_A_KIND = 4  # addresses that a walk along the links tries
 NONSENSE = ("0", "4711", "none", "%00", "%F0%9F%90%A2", "..", "-1", "9" * 40, "a" * 600, "%3Cscript%3E")

@@ -161,6 +161,10 @@ async def _live(village: Village) -> None:
     outside = {"post": "The one about the car", "capacity": "named", "category": "rule", "text": "It is about me."}
     await _said(await guest.post(f"{API}/reports", json=outside))
     await run_due_jobs(village.services, clock.now())
+    hook = {"url": "https://hooks.test/forum", "events": ["thread.opened", "post.removed"]}
+    hooks = f"{API}/administration/webhooks"
+    told = await _said(await joan.post(hooks, json=hook))
+    await _said(await joan.post(f"{hooks}/{told['id']}/tests"))
     await _said(await guest.post(f"{API}/complaints", json={"about": "duties", "text": "I cannot find your rules."}))
     sought = await _said(await guest.post(f"{API}/searches", json={"query": "court"}))
     found = {
@@ -198,6 +202,7 @@ async def _live(village: Village) -> None:
         "answer": answers["id"],
         "term": watched["id"],
         "invitation": invited["id"],
+        "webhook": told["id"],
         "resource": elsewhere[0]["id"],
     }
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 import httpx
-from sqlalchemy import any_, delete, func, literal, select
+from sqlalchemy import any_, delete, func, literal, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -33,6 +33,10 @@ from forum.permissions import Act, allow, require_recent_sign_in
 # Held until the commit by whoever makes or changes one: two at once would each see room, or the same free address.
 # Not a lock of the table: who notes how a delivery went has a row of it, and both would wait for each other.
 _ONE_AT_A_TIME = select(func.pg_advisory_xact_lock(func.hashtext("webhooks")))
+
+_OWN_POSTS = text(
+    "DELETE FROM webhook_delivery WHERE xmin = CAST(pg_current_xact_id() AS xid) AND thread_id IS NOT NULL"
+)
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,11 @@ async def announce(
     if ids:
         told = {"event": event, "severity": severity, "at": now, "next_at": now}
         await session.execute(insert(WebhookDelivery), [{"webhook_id": one, **told} for one in ids])
+
+
+async def forget_posts_of_transaction(session: AsyncSession) -> None:
+    """Forget what this transaction would have webhooks told of posts: those of an old board are no news."""
+    await session.execute(_OWN_POSTS)
 
 
 async def make_webhook(

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from forum.administration.webhooks.actions import forget_waiting
+from forum.administration.webhooks.actions import announce, forget_waiting
 from forum.administration.webhooks.signatures import headers_of, keys_of
 from forum.administration.webhooks.tables import (
     KEPT_FOR,
@@ -192,6 +192,11 @@ async def end_dead(session: AsyncSession, _payload: Payload, now: datetime) -> N
     )
     for webhook in (await session.execute(dead)).scalars().all():
         await _turn_off(session, webhook, OffReason.DEAD, now)
+
+
+async def tell_backup_failed(session: AsyncSession, _payload: Payload, now: datetime) -> None:
+    """Job handler: have webhooks told that a backup failed, or is not good."""
+    await announce(session, WebhookEvent.BACKUP_FAILED, now)
 
 
 async def delete_expired(session: AsyncSession, now: datetime) -> None:

@@ -53,10 +53,11 @@ async def read_screen(
 
     Raises Forbidden, NotFound, and Invalid for a cursor of another list.
     """
+    allow(Act.CONNECT, administrator)
+    place: tuple[datetime, UUID] | None = pagination.decode(after, BY_TIME) if after is not None else None
     webhook = await get_webhook(work, administrator, webhook_id)
     found = query(*columns(WebhookDelivery)).where(col(WebhookDelivery.webhook_id) == webhook_id)
-    if after is not None:
-        place: tuple[datetime, UUID] = pagination.decode(after, BY_TIME)
+    if place:
         found = found.where(tuple_(col(WebhookDelivery.at), col(WebhookDelivery.id)) < place)
     newest = found.order_by(col(WebhookDelivery.at).desc(), col(WebhookDelivery.id).desc()).limit(limit + 1)
     rows: Sequence[Any] = (await work.session.execute(newest)).all()

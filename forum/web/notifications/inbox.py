@@ -110,7 +110,7 @@ NOTICES: Mapping[NotificationKind, tuple[str, str]] = {
         "/moderation/complaints",
     ),
     NotificationKind.WEBHOOK_OFF: (
-        mark("Another service is not told any more what happens here: nothing reached it."),
+        mark("Another service is not told any more what happens here. Its page says why."),
         "/admin/webhooks",
     ),
     NotificationKind.SERVICE_COMPLAINT_WAITING: (mark("Somebody complained."), "/moderation/complaints"),

@@ -12,19 +12,21 @@ import pytest
 from fastapi import FastAPI
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from forum import worker
 from forum.administration.webhooks import actions
 from forum.administration.webhooks.actions import WebhookChanges
 from forum.administration.webhooks.jobs import DEAD_AFTER, PAUSES, end_dead
 from forum.administration.webhooks.tables import KEPT_FOR, MOST, WebhookEvent
-from forum.core import clock
+from forum.core import clock, nightly_backups
 from forum.core.errors import SignInAgain
+from forum.features import handlers_of
 from forum.http.services import Services
 from forum.members.tables import Role
 from moderation.case_alerts import severity_of
 from moderation.case_priority import Category
 from tests.support import make
 from tests.support.jobs import clean_up, run_due_jobs
-from tests.support.listener import address_of, deliver, headers_of, listening, queued, sender
+from tests.support.listener import address_of, deliver, headers_of, listening, queued, sender, told_of
 from tests.support.scenes import API, REMOVE, a_post, decided, house_rules, sql
 from tests.support.sites import said
 
@@ -291,6 +293,15 @@ async def test_what_is_rolled_back_is_told_to_nobody_and_no_writer_waits_for_a_r
         async with make.work(services) as work:
             await actions.announce(work.session, WebhookEvent.CASE_WAITING, work.now)
     assert [row.event for row in await sql(services, "SELECT event FROM webhook_delivery")] == ["case.waiting"]
+
+
+async def test_what_the_machine_has_to_say_is_told_too(services: Services) -> None:
+    await told_of(services, WebhookEvent.BACKUP_FAILED)
+    handler = handlers_of(worker.FEATURES, services.settings)[nightly_backups.TELL_BACKUP_FAILED]
+    assert callable(handler)
+    async with services.database.work() as session:
+        await handler(session, {}, clock.now())
+    assert [row.event for row in await sql(services, "SELECT event FROM webhook_delivery")] == ["backup.failed"]
 
 
 async def test_how_grave_a_case_is_means_the_same_wherever_it_is_told(

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from passlib.hash import phpass
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from forum.administration.webhooks.tables import WebhookEvent
 from forum.content.posts.counts import refresh_thread_counts
 from forum.core import clock
 from forum.http.services import Services
@@ -46,6 +47,7 @@ from moderation.case_priority import Category
 from moderation.gate import BoardGate
 from tests.support import make
 from tests.support.jobs import run_due_jobs
+from tests.support.listener import told_of
 from tests.support.scenes import sql
 
 API = "/api/v1"
@@ -232,6 +234,13 @@ async def _everything(services: Services) -> list[Any]:
     return [*found, await rows(services, "SELECT t::text FROM moved AS t ORDER BY 1")]
 
 
+@pytest.fixture
+async def listener(services: Services) -> None:
+    """Another service, which hears of everything."""
+    await told_of(services, *WebhookEvent)
+
+
+@pytest.mark.usefixtures("listener")
 async def test_threads_are_as_the_verbs_of_the_house_would_have_made_them(
     moved: Services, app: FastAPI, guest: httpx.AsyncClient
 ) -> None:
@@ -242,6 +251,8 @@ async def test_threads_are_as_the_verbs_of_the_house_would_have_made_them(
         ("team-room", "Welcome", list(STAFF), list(STAFF), False, False),
         ("members", "Boards", ["member"], ["member"], True, False),
     ]
+    heard = await rows(moved, "SELECT DISTINCT event FROM webhook_delivery ORDER BY event")
+    assert heard == [("case.opened",), ("import.finished",)]  # and of no old post
     threads = await rows(moved, "SELECT title, state, pinned, visibility, last_number, posts FROM thread ORDER BY id")
     assert threads == [
         ("Is it my fault?", "open", False, "visible", 11, 10),
