@@ -39,11 +39,12 @@ _PARAMETERS: Mapping[str, tuple[tuple[str, MovedKind], ...]] = {
 
 @dataclass(frozen=True)
 class OldLink:
-    """What an address of phpBB names. `start` is how many posts of a thread come before what it shows."""
+    """What an address of an old board names. `start` is how many posts of a thread come before what it shows."""
 
     kind: MovedKind
     old: str
     start: int = 0
+    program: str = "phpbb"
 
 
 class NewPlace(NamedTuple):
@@ -55,6 +56,7 @@ class NewPlace(NamedTuple):
     number: int = 1
 
 
+_PROGRAM = bindparam("program", type_=Text())
 _FOUND = Prepared(
     select(
         col(Board.slug),
@@ -70,7 +72,7 @@ _FOUND = Prepared(
     .where(
         col(MovedItem.kind) == bindparam("kind", type_=Text()),
         col(MovedItem.old) == bindparam("old", type_=Text()),
-        col(MovedItem.source).in_(select(col(ImportRun.source)).where(col(ImportRun.source).startswith("phpbb"))),
+        col(MovedItem.source).in_(select(col(ImportRun.source)).where(col(ImportRun.source).startswith(_PROGRAM))),
     )
     .order_by(col(MovedItem.source))
     .limit(1)
@@ -98,9 +100,17 @@ def read_speaking_link(page: str) -> OldLink | None:
     return OldLink(_KINDS[match["kind"]], str(int(match["old"])), int(match["start"] or 0))
 
 
+def read_article_link(parameters: Mapping[str, str]) -> OldLink | None:
+    """Return which article or page of WordPress the first page is asked for; its addresses of words are not known."""
+    for parameter in ("p", "page_id"):
+        if (old := _number(parameters.get(parameter))) is not None:
+            return OldLink(MovedKind.THREAD, str(old), program="wordpress")
+    return None
+
+
 async def find_new_place(reader: Reader, viewer: Viewer, link: OldLink) -> NewPlace:
     """Return where that is now. Raises NotFound, the same for what never moved and for what is not for the viewer."""
-    row = await reader.row(_FOUND, kind=link.kind.value, old=link.old)
+    row = await reader.row(_FOUND, kind=link.kind.value, old=link.old, program=link.program)
     try:
         place = await _see(reader, viewer, row, link.start) if row else None
     except NotFound:
