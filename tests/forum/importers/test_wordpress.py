@@ -168,7 +168,10 @@ def test_users_of_a_dump_are_members_with_their_passwords(tmp_path: Path) -> Non
     ]
     talk = [Comment(11, "Hello", name="Anna", email="anna@example.org", user=7), Comment(12, "I too.", user=99)]
     text = export(Article(5, "One", comments=talk), Article(6, "Two", by="long-gone"))
-    known = people(read(tmp_path, text, people=users(tmp_path, *rows)))
+    dump = users(tmp_path, *rows)
+    plugin = "CREATE TABLE `wp_shop_users` (`ID` int, `shop` text);\nINSERT INTO `wp_shop_users` VALUES (1,'x');\n"
+    dump.write_text(dump.read_text("utf-8") + plugin, "utf-8")
+    known = people(read(tmp_path, text, people=dump))
     assert {one.old: (one.name, one.login, one.password, one.was) for one in known.values()} == {
         "2": ("Suzie", "suzie", "$P$Bsuzie", ("administrator",)),
         "7": ("Anna K.", "anna", "$wp$2y$10$anna", ()),
