@@ -20,6 +20,7 @@ from forum.importers.remarks import Remark
 from forum.importers.run import carry_over
 from forum.importers.sources import wxr
 from forum.importers.staging import Staging
+from forum.importers.wordpress.reading import article_of
 from tests.support import make, old_boards
 from tests.support.old_blogs import Article, Comment, export, users
 from tests.support.scenes import sql
@@ -207,6 +208,7 @@ def hostile(folder: Path) -> dict[str, tuple[str | bytes, str]]:
         "feed": ('<?xml version="1.0"?><rss version="2.0"><channel><title>x</title></channel></rss>', "no export of"),
         "page": ('<?xml version="1.0"?><html><body>Log in</body></html>', "no export of"),
         "encoding": (sound.replace("UTF-8", "UTF-7"), "encoding UTF-7"),
+        "no numbers": (sound.replace("wp:post_id", "wp:id"), "have no numbers"),
         "nothing public": (export(*ARTICLES[3:]), "No article in it is public"),
         "two sites": (export(ARTICLES[0], address="https://other.example"), "of two sites, blog.example.org and other"),
     }
@@ -254,6 +256,15 @@ def test_what_wordpress_and_its_plugins_leave_in_a_file_is_read(tmp_path: Path) 
     staging = read(tmp_path, broken)
     assert posts(staging, "5")["article:5"].text == "abc"
     assert staging.remarks() == {Remark.CONTROLS_DROPPED: 1, Remark.BYTES_DROPPED: 1}
+    for stored, kept in (
+        ('[caption id="a" caption="Tea"]<img src="x">[/caption]', '<p><img src="x"></p><p>Tea</p>'),
+        ("[caption width=1]<a>[x]</a> Tea[/caption] [embed w=1]https://x.example/[/embed]", None),
+        ("[caption] and [caption id=1] left open [/caption", "[caption] and [caption id=1] left open [/caption"),
+        ("[caption " * 200_000, None),
+        ("[caption]" * 200_000, None),
+    ):
+        found = article_of({"content:encoded": stored})
+        assert found == kept or (kept is None and "[embed" not in found)
     assert [wxr.is_xml(start) for start in (b"\xef\xbb\xbf\n<?xml", b"<rss>", b"-- phpMyAdmin")] == [True, True, False]
 
 
