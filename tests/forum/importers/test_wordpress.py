@@ -136,6 +136,8 @@ def test_articles_and_comments_become_threads(tmp_path: Path) -> None:
     source = staging.source
     assert (source.program, source.version, source.name) == ("wordpress", "6.8", "Kin & Care")
     assert (source.address, Plan.proposed(staging).address) == ("https://blog.example.org/", "")
+    with pytest.raises(CannotMove, match="cannot be turned"):
+        Plan(address="https://blog.example.org/").check(staging)
     kept = staging.path.read_bytes()
     for words in ("SECRET", "203.0.113.77", "spam.example", "reader@example.org", "anna@example.org", "Not this"):
         assert words.encode() not in kept, words
