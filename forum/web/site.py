@@ -41,6 +41,7 @@ from forum.web.content import (
     thread_changes,
     threads,
 )
+from forum.web.importers import old_links
 from forum.web.members import advisers, cards
 from forum.web.notifications import inbox, letters
 from forum.web.pages import House
@@ -99,6 +100,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     legal_holds.router,
     invitations.router,
     unsent_mail.router,
+    old_links.router,
 )
 
 

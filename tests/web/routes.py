@@ -44,6 +44,10 @@ ROWS: Mapping[str, Row] = {
     "/advisers": Row(),
     "/search": Row(),
     "/searches/{id}": Row(example="/searches/{search}"),
+    # addresses of an old board
+    "/viewtopic.php": Row(example="/viewtopic.php?t={old_thread}", status=303),
+    "/viewforum.php": Row(example="/viewforum.php?f={old_board}", status=303),
+    "/memberlist.php": Row(example="/memberlist.php?mode=viewprofile&u={old_person}", status=303),
     # around it
     "/rules": Row(),
     "/help": Row(),
