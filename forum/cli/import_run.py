@@ -32,20 +32,23 @@ from moderation.gate import BoardGate
 cli = typer.Typer()
 
 STAGING = "moving.sqlite"  # in FORUM_DATA, until the run has ended
+# What is said of each count.
 _SAID = {
-    "members": "{} members, who sign in with their old name and password",
-    "guests": "{} people who wrote without an account, or had closed it: their posts are there, and nobody's name",
-    "threads": "{} threads",
-    "posts": "{} posts",
-    "renamed": "{} members have another handle than the name on the old board; they sign in with either",
-    "without_password": "{} members' passwords cannot be used here: they ask for a new one by mail",
-    "without_address": "{} members have no address to which mail can be sent",
-    "removed": "{} posts were removed on the old board, and stay so",
-    "held": "{} posts waited for a moderator, and wait here: see the queue",
-    "banned": "{} members were banned on the old board. They are banned here for a month at most, and each has a case: "
-    "decide it before",
-    "notices": "{} posts say that a moderator of the old board changed them",
-    "split": "{} posts were too long, and are two or more here",
+    "members": ("Members", "They sign in with their old name and password."),
+    "guests": ("Authors without an account", "They wrote as guests, or closed their account. Their posts are there."),
+    "threads": ("Threads", ""),
+    "posts": ("Posts", ""),
+    "renamed": ("Members whose handle is not quite their old name", "They sign in with either."),
+    "without_password": ("Members whose password cannot be used here", "They ask for a new one by mail."),
+    "without_address": ("Members to whose address no mail can be sent", "Only their password opens their account."),
+    "banned": (
+        "Members who were banned on the old board",
+        "They are banned here for a month at most. Each has a case in the queue: decide it before.",
+    ),
+    "removed": ("Posts that were removed on the old board", "They stay so."),
+    "held": ("Posts that waited for a moderator", "They wait here, too: each has a case in the queue."),
+    "notices": ("Posts that a moderator of the old board changed", "They say so."),
+    "split": ("Posts that were too long", "Each is several here."),
 }
 
 
@@ -91,7 +94,7 @@ def check() -> None:
     if not moved:
         fail("Nothing has moved here from another board.")
     for kind, count in moved.items():
-        out.print(f"{count} {_PLURALS[kind]} moved here.", highlight=False)
+        out.print(f"{_PLURALS[kind]} that moved here: {count:,}.", highlight=False)
     for fault in faults:
         out.print(f"- {fault}", highlight=False, soft_wrap=True)
     if faults:
@@ -99,7 +102,7 @@ def check() -> None:
     out.print("All of it is there.")
 
 
-_PLURALS = {"board": "boards", "person": "people", "post": "posts", "thread": "threads"}
+_PLURALS = {"board": "Boards", "person": "People", "post": "Posts", "thread": "Threads"}
 
 
 async def _is_under_way(work: Work) -> bool:
@@ -162,10 +165,10 @@ async def _carry(url: str, wanted: Import, seen: Any) -> ImportRun:
 
 
 def _report(ended: ImportRun) -> None:
-    out.print("All that the plan takes is here:")
-    for key, sentence in _SAID.items():
+    out.print("All that the plan takes is here.")
+    for key, (what, sentence) in _SAID.items():
         if count := ended.counts.get(key):
-            out.print(f"- {sentence.format(count)}", highlight=False, soft_wrap=True)
+            out.print(f"- {what}: {count:,}. {sentence}".rstrip(), highlight=False, soft_wrap=True)
     out.print(
         "Nobody has a role by it, and nobody was told. Look through the forum, then run `forum import check`.",
         highlight=False,
