@@ -49,6 +49,7 @@ from forum.core.database import Database
 from forum.core.errors import Throttled
 from forum.core.gate import Gate
 from forum.core.metrics import Metrics
+from forum.core.page_versions import PageVersions
 from forum.core.rate_limits import RateLimits
 from forum.core.settings import Settings
 from forum.core.wake_ups import CommitBell
@@ -290,7 +291,12 @@ EXPOSED = ("ETag", "Location", "Link", "Retry-After", "RateLimit", "RateLimit-Po
 def create_app(settings: Settings | None = None, gate: Gate | None = None) -> FastAPI:
     """Return the application with these settings; without any, with those of the environment."""
     settings = settings or Settings()
-    database = Database(settings.sqlalchemy_url, pool_size=settings.pool_size, folder=settings.data)
+    database = Database(
+        settings.sqlalchemy_url,
+        pool_size=settings.pool_size,
+        folder=settings.data,
+        direct_url=settings.direct_database_url,
+    )
     app = FastAPI(
         title=settings.name,
         openapi_url=None,
@@ -309,6 +315,7 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
         SessionCache(),
         RateLimits(database.reader),
         ApiQuota(database.reader, settings.limit("api")),
+        PageVersions(database.reader),
         count_urgent_cases,
         breached_passwords_of(settings),
     )
@@ -374,9 +381,7 @@ def _add_middleware(app: FastAPI, services: Services) -> None:
     settings = services.settings
     app.add_middleware(compression.Compression)
     if settings.page_cache:
-        app.add_middleware(
-            page_cache.PageCache, reader=services.database.reader, most_bytes=settings.page_cache * MEGABYTE
-        )
+        app.add_middleware(page_cache.PageCache, services=services, most_bytes=settings.page_cache * MEGABYTE)
     app.add_middleware(middleware.Head)
     app.add_middleware(middleware.UnexpectedErrors)
     app.add_middleware(

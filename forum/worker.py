@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 import structlog
 
 from forum import features
-from forum.core import jobs
+from forum.core import jobs, logs
 from forum.core.database import Database
 from forum.core.settings import Settings
 from forum.core.sweeps import sweeping
@@ -95,7 +95,8 @@ def beside() -> Iterator[None]:
 class _Supervisor:
     """Starts one worker process, and starts it again whenever it ends."""
 
-    COMMAND = (sys.executable, "-m", "forum", "worker", "--with-parent")
+    # Not by the command line, which loads all of HTTP and the pages too: 45 MB that no job needs.
+    COMMAND = (sys.executable, "-m", "forum.worker")
 
     def __init__(self) -> None:
         self._ending = threading.Event()
@@ -133,3 +134,9 @@ class _Supervisor:
         """Close the worker's standard input, so that it stops."""
         if self._process and self._process.stdin:
             self._process.stdin.close()
+
+
+if __name__ == "__main__":
+    _settings = Settings()
+    logs.configure(_settings.log_level)
+    run(_settings.sqlalchemy_url, _settings, with_parent=True)

@@ -10,13 +10,27 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ARRAY, LargeBinary, UniqueConstraint, Uuid, any_, bindparam, delete, func, or_, select, update
+from sqlalchemy import (
+    ARRAY,
+    LargeBinary,
+    UniqueConstraint,
+    Uuid,
+    any_,
+    bindparam,
+    delete,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from forum.core import audit
 from forum.core.database import Moment, Prepared, Query, Reader, check_one_of, new_id, query
 from forum.core.errors import NotFound
+from forum.core.page_versions import VIEWERS_VERSION
 from forum.core.shared_question import SharedQuestion
 from forum.core.work import Work
 from forum.members.roles import is_staff
@@ -29,7 +43,7 @@ IDLE_TIMEOUT = timedelta(days=30)
 MEMBERS_LAST, STAFF_LAST = timedelta(days=90), timedelta(hours=12)
 DEVICE_LASTS = timedelta(days=180)
 USE_RECORDED_EVERY = timedelta(minutes=10)  # how exactly the last use of a session is known
-CACHED_FOR = 5.0  # seconds for which an ended session may still work in another process (DESIGN §4)
+CACHED_FOR = 5.0  # seconds: what ends with time alone, such as a suspension, is noticed so late
 CACHED_AT_MOST = 10_000
 
 
@@ -118,6 +132,7 @@ _ALL_SIGNED_IN = (
         col(MemberSession.created_at).label("signed_in_at"),
         col(MemberSession.used_at),
         col(MemberSession.second_factor),
+        literal_column(VIEWERS_VERSION).label("version"),
     )
     .join(MemberSession, col(MemberSession.member_id) == col(Member.id))
     .where(col(MemberSession.expires_at) > _NOW, col(MemberSession.used_at) > bindparam("idle_since", type_=Moment()))
@@ -278,49 +293,53 @@ async def _read_signed_in(asked: Collection[_Asked]) -> Mapping[bytes, Any]:
     return {row.token_digest: row for row in rows}
 
 
+class KnownViewer(NamedTuple):
+    """Whose session a token was, when that was read by a clock that counts seconds, and the version of then."""
+
+    viewer: Viewer
+    read_at: float
+    version: str
+
+
 class SessionCache:
-    """Remembers for a few seconds whose session a token is; `clock` counts seconds."""
+    """Remembers for a few seconds whose session a token is; `clock` counts seconds.
+
+    It is true as long as the version of all viewers is the same, which triggers raise when a session ends or roles or
+    standing change (`migrations/versions/0065b_viewer_versions.py`): so in every process, at once.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._seen: dict[bytes, tuple[float, Viewer]] = {}
+        self._known: dict[bytes, KnownViewer] = {}
         self._shared = SharedQuestion(_read_signed_in)
-        self._changed: dict[UUID | None, float] = {}
 
-    def get(self, token: str) -> Viewer | None:
-        """Return the viewer of this token, if it was looked up within the last five seconds."""
-        read_at, viewer = self._seen.get(_digest(token), (0.0, GUEST))
-        return viewer if viewer.id and self._is_recent(read_at) else None
+    def get(self, token: str) -> KnownViewer | None:
+        """Return whose token it was within the last five seconds. Compare the version before it is believed."""
+        known = self._known.get(_digest(token))
+        return known if known and self._is_recent(known.read_at) else None
 
     async def load(self, reader: Reader, token: str, now: datetime) -> Viewer:
         """Look up the viewer of this token: a guest when there is no such session, or no longer."""
         read_at, digest = self._clock(), _digest(token)
         row = (await self._shared.ask(_Asked(reader, digest, now))).get(digest)
         if row is None:
-            self._seen.pop(digest, None)
+            self._known.pop(digest, None)
             return GUEST
         if now - row.used_at >= USE_RECORDED_EVERY:
             await reader.rows(_USED, token_digest=digest, now=now)
-        viewer = _viewer_in_session(row)
-        if viewer.id not in self._changed or not self._is_recent(self._changed[viewer.id]):
-            if len(self._seen) >= CACHED_AT_MOST:
-                self._seen.clear()
-            self._seen[digest] = (read_at, viewer)
-        return viewer
+        if len(self._known) >= CACHED_AT_MOST:
+            self._known.clear()
+        self._known[digest] = KnownViewer(_viewer_in_session(row), read_at, row.version)
+        return self._known[digest].viewer
 
     def owner(self, token: str) -> UUID | None:
         """Return whose token it was at the last look-up here, however long ago: to count requests, never to sign in."""
-        seen = self._seen.get(_digest(token))
-        return seen[1].id if seen else None
+        known = self._known.get(_digest(token))
+        return known.viewer.id if known else None
 
     def invalidate(self, member_id: UUID | None) -> None:
-        """Look this member up anew every time for a while: something about them or their sessions has changed.
-
-        What another request read before the commit must not be cached.
-        """
-        self._seen = {digest: seen for digest, seen in self._seen.items() if seen[1].id != member_id}
-        self._changed = {id_: at for id_, at in self._changed.items() if self._is_recent(at)}
-        self._changed[member_id] = self._clock()
+        """Forget what is known of this member: their next request need not find out that it is no longer so."""
+        self._known = {digest: known for digest, known in self._known.items() if known.viewer.id != member_id}
 
     def _is_recent(self, at: float) -> bool:
         return self._clock() - at < CACHED_FOR

@@ -13,9 +13,9 @@ from forum.authentication import failed_sign_ins, second_step, sessions
 from forum.authentication.failed_sign_ins import RefusalReason
 from forum.authentication.old_logins import MAY_RESET_BY_MAIL, has_old_login, normalise_old_login, without_at
 from forum.authentication.second_factor import passkeys, verification
+from forum.authentication.second_factor.relying_party import Credential
 from forum.authentication.second_factor.tables import Purpose
 from forum.authentication.second_factor.verification import Proof
-from forum.authentication.second_factor.webauthn import Credential
 from forum.authentication.sessions import MemberSession, Transport
 from forum.core import rate_limits
 from forum.core.database import Prepared, Reader, query

@@ -81,7 +81,7 @@ def revoke(
     role: Annotated[Role, typer.Argument(help="What they are no longer")],
     board: Annotated[str | None, typer.Option(help="The board, if the role was for one")] = None,
 ) -> None:
-    """Take a role away. It is written to the audit record, and has an effect everywhere within five seconds."""
+    """Take a role away. It is written to the audit record, and has an effect everywhere at once."""
     _refuse_board(role, board)
 
     async def act(work: Work) -> None:
@@ -129,7 +129,7 @@ def sign_out(
     everybody: Annotated[bool, typer.Option("--everybody", help="Every member, when tokens may be stolen")] = False,
 ) -> None:
     """End every session of a member, or of everybody. It is written to the audit record, and has an effect everywhere
-    within five seconds.
+    at once.
     """
     if (handle is None) is not everybody:
         fail("Name one member, or say --everybody.")

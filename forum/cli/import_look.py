@@ -1,6 +1,7 @@
 """`forum import look`: read the dump of an old board, and say what would move. Nothing does, and no forum is needed."""
 
 import json
+import sqlite3
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -43,6 +44,8 @@ def look(
             doubts = {board.old: board.doubt for board in staging.boards()}
     except CannotMove as error:
         fail(str(error))
+    except sqlite3.OperationalError as error:
+        fail(f"{tempfile.gettempdir()} has no room for the board: {error}. Set TMPDIR to a folder that has.")
     kept = (folder / PLAN).exists()
     if not kept:
         _write(folder / PLAN, plan.as_toml(doubts))
@@ -80,6 +83,9 @@ def _progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
 
 def _write(path: Path, text: str) -> None:
     """Write a file that its owner alone can read: it holds what members wrote."""
-    path.unlink(missing_ok=True)
-    path.touch(mode=0o600)
-    path.write_text(text, "utf-8")
+    try:
+        path.unlink(missing_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        fail(f"{path} cannot be written: {error.strerror}.")

@@ -71,7 +71,7 @@ def run(
             if not skip_backup and not with_work(url, _is_under_way):
                 _back_up(url, backup or settings.data / f"before-moving-{clock.now():%Y-%m-%d-%H%M%S}.backup")
             with _staged(dump, settings.data / STAGING) as staging, _progress(staging) as seen:
-                ended = signals.run(_carry(url, Import(staging, wanted, settings, _gate(settings), _open_case), seen))
+                ended = signals.run(_carry(url, make_import(staging, wanted, settings), seen))
     except CannotMove as error:
         fail(str(error))
     _report(ended)
@@ -106,8 +106,10 @@ async def _is_under_way(work: Work) -> bool:
     return await find_unfinished(work.session) is not None
 
 
-def _gate(settings: Settings) -> BoardGate:
-    return BoardGate(settings.held_first_posts, settings.screening_region)
+def make_import(staging: Staging, plan: Plan, settings: Settings) -> Import:
+    """Return an import into a forum with moderation."""
+    gate = BoardGate(settings.held_first_posts, settings.screening_region)
+    return Import(staging, plan, settings, gate, _open_case)
 
 
 async def _open_case(session: AsyncSession, member_id: UUID, now: datetime) -> None:

@@ -28,13 +28,13 @@ Result = TypeVar("Result")
 
 @contextmanager
 def database_of(settings: Settings, processes: int = 1) -> Iterator[str]:
-    """Give the database's address for SQLAlchemy, for as long as the block lasts.
+    """Give the database's address for SQLAlchemy, for as long as the block lasts: past a pooler, where there is one.
 
     The embedded PostgreSQL permits the connections of so many `processes`, where it is started here.
     """
     logs.configure(settings.log_level)
     if settings.database_url:
-        yield settings.sqlalchemy_url
+        yield settings.direct_url
         return
     needed = connection_budget.count_needed(settings.pool_size, processes)
     connections = connection_budget.server_limit(needed)
@@ -64,7 +64,12 @@ def reaching() -> Iterator[None]:
 
 
 def refuse_too_many_connections(url: str, settings: Settings, processes: int) -> None:
-    """End the command where the server does not permit the connections that so many processes open."""
+    """End the command where the server does not permit the connections that so many processes open.
+
+    Behind a pooler nearly all of them are the pooler's, which holds them back.
+    """
+    if settings.direct_database_url:
+        return
     with reaching():
         permitted = signals.run(connection_budget.count_permitted(url))
     if sentence := connection_budget.refusal(settings.pool_size, processes, permitted):

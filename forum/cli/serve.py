@@ -18,8 +18,8 @@ from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
 from forum import demo, worker
 from forum.app import check_pages, create_app
-from forum.cli.runtime import database_of, fail, first_steps, out, refuse_too_many_connections, with_work
-from forum.core import clock, embedded_postgres, metrics, signals
+from forum.cli.runtime import database_of, fail, first_steps, out, reaching, refuse_too_many_connections, with_work
+from forum.core import clock, database, embedded_postgres, metrics, signals
 from forum.core.settings import Settings
 from forum.core.work import Work
 from forum.demo.keys import DemoKeys, find_keys, keep_keys, make_keys
@@ -104,9 +104,7 @@ def run_demo(
 
 
 @cli.command(name="worker")
-def run_worker(
-    with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
-) -> None:
+def run_worker() -> None:
     """Do the forum's queued jobs: send mail, tell members that a measure has ended, delete what has expired.
 
     `forum serve` starts a worker beside itself, so most forums never need this. A larger one runs
@@ -115,19 +113,38 @@ def run_worker(
     """
     settings = Settings()
     with database_of(settings) as url:
-        if not with_parent:  # it migrated, and counted
-            first_steps(url)
-            refuse_too_many_connections(url, settings, processes=1)
+        first_steps(url)
+        refuse_too_many_connections(url, settings, processes=1)
         signals.raise_if_signalled()
-        worker.run(url, settings, with_parent=with_parent)
+        worker.run(url, settings, with_parent=False)
 
 
 @cli.command()
-def migrate() -> None:
-    """Bring the database to the shape that this version needs. Safe while the forum runs."""
+def migrate(
+    back_to: Annotated[
+        str | None,
+        typer.Option("--back-to", help="Take back all that came after this migration, to install an older version"),
+    ] = None,
+) -> None:
+    """Bring the database to the shape that this version needs. Safe while the forum runs.
+
+    With --back-to, stop the forum first: what only newer versions know is deleted.
+    """
     with database_of(Settings()) as url:
+        if back_to:
+            _migrate_back(url, back_to)
+            return
         first_steps(url)
     out.print("The database is up to date.")
+
+
+def _migrate_back(url: str, revision: str) -> None:
+    try:
+        with reaching():
+            database.migrate_back(url, revision)
+    except ValueError as error:
+        fail(str(error))
+    out.print(f"The database is as it was after migration {revision}. Install that version before you start the forum.")
 
 
 @cli.command()
@@ -192,7 +209,8 @@ class Listening:
 def _serve(settings: Settings, url: str, listening: Listening, lines: tuple[str, ...]) -> None:
     """Print where the forum is, and answer requests until told to stop; then finish those that are under way."""
     host, port, workers = listening.host, listening.port, listening.processes
-    os.environ["FORUM_DATABASE_URL"] = url  # for this process's application, and for its workers'
+    # For this process's application, and for its workers': through a pooler, where there is one.
+    os.environ["FORUM_DATABASE_URL"] = settings.database_url or url
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     where = f"Open {address} in a browser" if settings.pages else f"The forum is at {address}, without pages"
     for line in (where, f"Its API is explained at {address}/api/v1/docs", *lines, STOP):

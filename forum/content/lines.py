@@ -9,7 +9,6 @@ from forum.members.names import find_badge, skeleton
 
 _BRACKETED = re.compile(r"\[[^\[\]]*\]")
 _NOTICE = re.compile(r"\b(?:edited|removed)\s+by\b.*\bas\s+breach\w*\s+rules?\b")
-_REMOVED, _RULE = skeleton("removed"), skeleton("rule")
 
 
 def refuse_official(line: str, pointer: str, *, ours: str = "") -> None:
@@ -31,5 +30,5 @@ def refuse_official(line: str, pointer: str, *, ours: str = "") -> None:
 
 
 def _is_mark(bracketed: str) -> bool:
-    look = skeleton(bracketed)
-    return look == _REMOVED or look.startswith(_REMOVED + _RULE)
+    look, removed = skeleton(bracketed), skeleton("removed")
+    return look == removed or look.startswith(removed + skeleton("rule"))

@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import unquote
 
 import nh3
-from confusable_homoglyphs.confusables import is_mixed_script
 from markdown_it import MarkdownIt
 from markdown_it.common.utils import escapeHtml
 from markdown_it.renderer import RendererHTML
@@ -451,7 +450,7 @@ class _ForumMarkdown(MarkdownIt):
         # Readers see the URL as it was typed, not in a decoded form; but a host with letters of several scripts, which
         # can look like another one, as it is written for machines: "xn--…".
         address = ADDRESS.match(link)
-        if address is None or not is_mixed_script(address["host"], ["COMMON", "INHERITED"]):
+        if address is None or not _is_mixed(address["host"]):
             return link
         if address["scheme"]:
             return self.normalizeLink(link)
@@ -531,3 +530,11 @@ def _set_up_linkify(linkify: Any) -> None:
 MARKDOWN = _markdown()
 BLOCKS = _markdown()
 BLOCKS.core.ruler.enableOnly(["normalize", "block"])
+
+
+def _is_mixed(host: str) -> bool:
+    if host.isascii():
+        return False
+    from confusable_homoglyphs.confusables import is_mixed_script  # noqa: PLC0415 - 8 MB, for hardly any link
+
+    return bool(is_mixed_script(host, ["COMMON", "INHERITED"]))

@@ -11,15 +11,13 @@ from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import asyncpg
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import (
     AsyncAdaptedQueuePool,
+    BindParameter,
     CheckConstraint,
     Column,
     ColumnElement,
@@ -29,6 +27,7 @@ from sqlalchemy import (
     NullPool,
     Row,
     Select,
+    String,
     Table,
     Update,
     bindparam,
@@ -42,8 +41,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi as driver
-from sqlalchemy.dialects.postgresql.asyncpg import dialect
-from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.dialects.postgresql.asyncpg import PGCompiler_asyncpg, dialect
+from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
@@ -53,6 +52,10 @@ from sqlmodel import SQLModel
 from uuid_utils.compat import uuid7
 
 from forum.core import jobs
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
 SQLModel.metadata.naming_convention = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -88,7 +91,28 @@ SERVER_SETTINGS = {"jit": "off", "application_name": "forum"}
 # harmless.
 READER_SETTINGS = {**SERVER_SETTINGS, "plan_cache_mode": "force_generic_plan", "synchronous_commit": "off"}
 
+
+class _Compiler(PGCompiler_asyncpg):
+    """Writes the constants of a statement into it.
+
+    A generic plan is made before any parameter has its value: a condition with a parameter matches no partial index,
+    and of how many rows have a value PostgreSQL only guesses.
+    """
+
+    def visit_bindparam(self, bindparam: BindParameter[Any], *args: Any, **options: Any) -> str:
+        """Return the text of a parameter, or of a constant."""
+        if not isinstance(bindparam.value, str | int) or bindparam.expanding:
+            return str(super().visit_bindparam(bindparam, *args, **options))  # type: ignore[no-untyped-call] # its own
+        known = String() if bindparam.type._isnull else bindparam.type  # SQLAlchemy gives members of enums no type
+        constant = str(self.render_literal_value(bindparam.value, known))  # type: ignore[no-untyped-call] # its own
+        implementation = bindparam.type._unwrapped_dialect_impl(self.dialect)
+        if not implementation.render_bind_cast:
+            return constant
+        return str(self.render_bind_cast(bindparam.type, implementation, constant))  # type: ignore[no-untyped-call] # its own
+
+
 _DIALECT = dialect()  # type: ignore[no-untyped-call] # SQLAlchemy's own
+_DIALECT.statement_compiler = _Compiler
 
 
 class Moment(TypeDecorator[datetime]):
@@ -234,9 +258,10 @@ class Reader:
     when the request's transaction is rolled back.
     """
 
-    def __init__(self, engine: AsyncEngine, size: int, hosts: "Hosts") -> None:
+    def __init__(self, engine: AsyncEngine, size: int, hosts: "Hosts", direct_url: str | None = None) -> None:
         _, self._connect_args = engine.dialect.create_connect_args(engine.url)
-        self._hosts = hosts
+        _, self._direct_args = engine.dialect.create_connect_args(make_url(direct_url) if direct_url else engine.url)
+        self._hosts, self._direct_hosts = hosts, Hosts() if direct_url else hosts
         self._size = size
         self._pool: asyncpg.Pool | None = None
         self._pool_lock = asyncio.Lock()  # of two first readers, one opens the pool
@@ -258,8 +283,8 @@ class Reader:
         return rows[0] if rows else None
 
     async def open_connection(self) -> asyncpg.Connection:
-        """Return a connection beside the pool, for who listens. Raises what asyncpg raises."""
-        return await self._hosts.connect(**self._connect_args, timeout=PATIENCE, server_settings=SERVER_SETTINGS)
+        """Return a connection beside the pool, for who listens: past any pooler. Raises what asyncpg raises."""
+        return await self._direct_hosts.connect(**self._direct_args, timeout=PATIENCE, server_settings=SERVER_SETTINGS)
 
     def count_in_use(self) -> int:
         """Return how many connections run a statement now."""
@@ -311,8 +336,13 @@ async def _skip_reset(_connection: asyncpg.Connection) -> None:
     """Do nothing: a single statement leaves no state on a connection, and asyncpg's own reset is one more query."""
 
 
-def alembic_config(url: str) -> Config:
+# Alembic takes 11 MB, and the worker beside a server, which migrated, never migrates: it is loaded when it is needed.
+
+
+def alembic_config(url: str) -> "Config":
     """Return Alembic's configuration for the database at `url`."""
+    from alembic.config import Config  # noqa: PLC0415 - see above
+
     config = Config(str(MIGRATIONS.parent / "alembic.ini"))
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["url"] = url
@@ -324,21 +354,43 @@ def migrate(url: str, revision: str = "head") -> None:
 
     Call it where no event loop runs: Alembic's environment starts one.
     """
+    from alembic import command  # noqa: PLC0415 - see above
+
     config = alembic_config(url)
     config.attributes["then"] = jobs.install
     config.attributes["connect"] = Hosts().connect
     command.upgrade(config, revision)
 
 
+def migrate_back(url: str, revision: str) -> None:
+    """Take migrations back, down to `revision`: what only newer releases know is deleted.
+
+    Raises ValueError when this program has no such migration.
+    """
+    if revision not in known_migrations():
+        raise ValueError(f"There is no migration {revision}.")
+    from alembic import command  # noqa: PLC0415 - see above
+
+    config = alembic_config(url)
+    config.attributes["connect"] = Hosts().connect
+    command.downgrade(config, revision)
+
+
 @cache
 def newest_migration() -> str | None:
     """Return the revision of a database on which every migration of this program has run."""
-    return ScriptDirectory(str(MIGRATIONS)).get_current_head()
+    return _scripts().get_current_head()
 
 
 def known_migrations() -> set[str]:
     """Return every revision that this program has a migration for."""
-    return {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
+    return {script.revision for script in _scripts().walk_revisions()}
+
+
+def _scripts() -> "ScriptDirectory":
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 - see above
+
+    return ScriptDirectory(str(MIGRATIONS))
 
 
 class Hosts:
@@ -377,7 +429,9 @@ def engine_for_once(url: str, connect_args: Mapping[str, Any] = MappingProxyType
 class Database:
     """The connections of one process to the database at `url` (postgresql+asyncpg://…)."""
 
-    def __init__(self, url: str, *, pool_size: int = 10, folder: Path | None = None) -> None:
+    def __init__(
+        self, url: str, *, pool_size: int = 10, folder: Path | None = None, direct_url: str | None = None
+    ) -> None:
         self._folder = folder
         self._full_until = 0.0
         self._probe: asyncio.Task[bool] | None = None
@@ -386,7 +440,7 @@ class Database:
         self.on_wait: Callable[[str, float], None] = lambda _pool, _seconds: None
         hosts = Hosts()
         self.transactions = self._engine(url, pool_size, hosts)
-        self.reader = Reader(self.transactions, pool_size, hosts)
+        self.reader = Reader(self.transactions, pool_size, hosts, direct_url)
         self.reader.note_wait = partial(self._note_wait, "reads")
         _pool_of(self.transactions).note_wait = partial(self._note_wait, "writes")
         # For the worker: a connection that listens must not be in a transaction.

@@ -21,11 +21,16 @@ from forum.core.shared_question import SharedQuestion
 
 
 class VersionScope(StrEnum):
-    """What can have a version of its own. That of the site is raised by what shows in many places, such as names."""
+    """What can have a version of its own.
+
+    That of the site is raised by what shows in many places, such as names; that of the viewers by what changes who
+    somebody is: a session that ended, a role, a sanction.
+    """
 
     THREAD = "thread"
     BOARD = "board"
     SITE = "site"
+    VIEWERS = "viewers"
 
 
 class PageVersion(SQLModel, table=True):
@@ -43,7 +48,7 @@ class PageVersion(SQLModel, table=True):
 
     id: int = Field(default=None, primary_key=True, sa_type=BigInteger, sa_column_args=[Identity(always=True)])
     scope: str
-    ref: int = Field(sa_type=BigInteger, description="The thread or the board; of the site, 0")
+    ref: int = Field(sa_type=BigInteger, description="The thread or the board; of the site and the viewers, 0")
     version: UUID = Field(default=None, sa_column_kwargs={"server_default": text("gen_random_uuid()")})
 
 
@@ -59,9 +64,16 @@ class Seen(NamedTuple):
 
     version: str
     site: str
+    viewers: str
     waits: bool
     announced_until: datetime | None  # when the next of the announcements ends
 
+
+# The version of all viewers, for any select: what it says beside this is true as long as this is the version.
+VIEWERS_VERSION = (
+    "(SELECT coalesce(string_agg(CAST(version AS text), ' ' ORDER BY id), '') FROM page_version "
+    "WHERE scope = 'viewers' AND ref = 0)"
+)
 
 _SITE_VERSION: ContextVar[str | None] = ContextVar("site_version", default=None)
 
@@ -70,12 +82,14 @@ _SITE_VERSION: ContextVar[str | None] = ContextVar("site_version", default=None)
 # A server that is started, or takes over, has other versions than the one before: when a connection was lost, changes
 # may have been lost, too, which an answer shows that was made since.
 _VERSIONS = Prepared(
-    text("""
+    text(f"""
 SELECT 'site' AS kind, '' AS name, (
     SELECT min(until) FROM announcement WHERE until > now() - interval '1 minute'
 ) AS until, concat(pg_postmaster_start_time(), ' ', (
     SELECT string_agg(CAST(version AS text), ' ' ORDER BY id) FROM page_version WHERE scope = 'site' AND ref = 0
 )) AS version
+UNION ALL
+SELECT 'viewers', '', NULL, {VIEWERS_VERSION}
 UNION ALL
 SELECT 'thread', CAST(asked AS text), NULL, (
     SELECT string_agg(CAST(version AS text), ' ' ORDER BY id) FROM page_version WHERE scope = 'thread' AND ref = asked
@@ -98,7 +112,7 @@ UNION ALL
 SELECT 'waits', CAST(asked AS text), NULL, NULL FROM unnest(CAST(:personas AS uuid[])) AS asked
 WHERE EXISTS (SELECT FROM post WHERE author_id = asked AND visibility = 'held')
     OR EXISTS (SELECT FROM held_edit WHERE written_by = asked AND state = 'waiting')
-""")
+""")  # noqa: S608 - of our own words
 )
 
 
@@ -112,6 +126,9 @@ class _Question(NamedTuple):
     personas: tuple[UUID, ...]
 
 
+_OF_VIEWERS = _Question(Subject("viewers"), ())  # every answer has their version
+
+
 class PageVersions:
     """Asks for versions: requests that arrive together share one statement."""
 
@@ -122,10 +139,15 @@ class PageVersions:
     async def ask(self, subject: Subject, personas: tuple[UUID, ...] = ()) -> Seen:
         """Return the version of a subject as it is now or a moment later. Raises what `Reader.rows` raises."""
         found = await self._shared.ask(_Question(subject, personas))
-        site = found["site", ""]
-        own = found.get(subject)
+        site, own = found["site", ""], found.get(subject)
         waits = any(("waits", str(persona)) in found for persona in personas)
-        return Seen(f"{site.version}/{own and own.version}", site.version, waits, site.until)
+        version = f"{site.version}/{own and own.version}"
+        return Seen(version, site.version, found["viewers", ""].version, waits, site.until)
+
+    async def ask_viewers(self) -> str:
+        """Return the version of all viewers as it is now or a moment later. Raises what `Reader.rows` raises."""
+        version: str = (await self._shared.ask(_OF_VIEWERS))["viewers", ""].version
+        return version
 
     async def _read(self, questions: Collection[_Question]) -> _Found:
         subjects = {question.subject for question in questions}

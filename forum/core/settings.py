@@ -218,6 +218,9 @@ class Settings(BaseSettings):
     database_url: Annotated[str, AfterValidator(_postgresql)] | None = Field(
         None, description="postgresql://… of your own server, 15 or newer; without it, the embedded one"
     )
+    direct_database_url: Annotated[str, AfterValidator(_postgresql)] | None = Field(
+        None, description="The same database past a pooler such as PgBouncer: for what listens, migrates and backs up"
+    )
     pool_size: int = Field(
         10, ge=1, le=200, description="Database connections of each process: so many for reads, and as many for writes"
     )
@@ -382,6 +385,11 @@ class Settings(BaseSettings):
         if self.database_url is None:
             raise RuntimeError("FORUM_DATABASE_URL is not set and no embedded PostgreSQL has been started")
         return self.database_url
+
+    @property
+    def direct_url(self) -> str:
+        """The database's URL past any pooler. Raises RuntimeError before one is known."""
+        return self.direct_database_url or self.sqlalchemy_url
 
     @property
     def has_metrics(self) -> bool:

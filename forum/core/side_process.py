@@ -2,8 +2,8 @@
 
 A thread is not enough: Markdown, regular expressions and telephone numbers keep the interpreter's lock, so that the
 loop waits up to half a second for it (measured with the bodies of `python -m tests.load --only bodies`). The process is
-started when it is first needed. It ends when its connection does, which the kernel closes when this process ends, even
-if it is killed.
+started when it is first needed, and ends when it was not needed for a while. It ends when its connection does, which
+the kernel closes when this process ends, even if it is killed.
 """
 
 import asyncio
@@ -28,6 +28,8 @@ WAITING_AT_MOST = 8
 LONGEST = 10.0
 # Characters of all texts together: to compare so few takes less than 10 ms (measured with the worst of 20,000).
 SHORT = 2_000
+# Without work the process ends: it holds 70 MB, and starts again within a second.
+IDLE_SECONDS = 60.0
 # What others wait for goes first, where processors are few.
 NICENESS = 10
 
@@ -106,8 +108,8 @@ class SideProcess:
     def __init__(self) -> None:
         self._connection, theirs = multiprocessing.Pipe()
         with theirs:
-            self._process = subprocess.Popen(  # noqa: S603 - this program, with a number
-                [sys.executable, "-m", __name__, str(theirs.fileno())],
+            self._process = subprocess.Popen(  # noqa: S603 - this program, with two numbers
+                [sys.executable, "-m", __name__, str(theirs.fileno()), str(IDLE_SECONDS)],
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
@@ -136,10 +138,13 @@ _callers = _Callers()
 atexit.register(_callers.end)
 
 
-def _answer(connection: "Connection[Any, Any]") -> None:
-    """Call what the parent process asks for, until it ends."""
+def _answer(connection: "Connection[Any, Any]", idle_seconds: float) -> None:
+    """Call what the parent process asks for, until it ends, or asks for nothing for a while: the memory is free then.
+
+    Whoever asks in that moment starts another one.
+    """
     with suppress(EOFError, ConnectionError):
-        while True:
+        while connection.poll(idle_seconds):
             function, arguments, named = connection.recv()
             answer: tuple[Any, str | None]
             try:
@@ -152,4 +157,4 @@ def _answer(connection: "Connection[Any, Any]") -> None:
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(NICENESS)
-    _answer(Connection(int(sys.argv[1])))
+    _answer(Connection(int(sys.argv[1])), float(sys.argv[2]))

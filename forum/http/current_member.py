@@ -10,13 +10,14 @@ from forum.authentication.sessions import Transport
 from forum.core import clock
 from forum.core.errors import NotSignedIn
 from forum.http.csrf import SAFE_METHODS, refuse_forgery
-from forum.http.services import services_of
+from forum.http.services import Services, services_of
 from forum.members.standing import SHUT_OUT
 from forum.members.viewer import GUEST, Viewer
 from forum.permissions import refuse_shut_out
 
 COOKIE = "__Host-forum-session"  # RFC 6265bis §4.1.3.2: this host only, over TLS only
 _COOKIE = f"{COOKIE}=".encode()
+_VIEWERS_VERSION = "forum.viewers_version"  # in the scope of a request: asked once for each, however often it is needed
 
 
 async def viewer_of(request: Request) -> Viewer:
@@ -25,11 +26,37 @@ async def viewer_of(request: Request) -> Viewer:
     if token is None:
         return GUEST
     services = services_of(request)
-    viewer = services.session_cache.get(token) or await services.session_cache.load(
-        services.database.reader, token, clock.now()
-    )
+    viewer = await _find_viewer(request, services, token)
     if viewer.id and transport == Transport.COOKIE and request.method not in SAFE_METHODS:
         refuse_forgery(request, services.settings)
+    return viewer
+
+
+def known_viewer(request: Request) -> Viewer | None:
+    """Return who seems to send a request, as it was known here a moment ago. It may not be so any more."""
+    token, _ = token_in(request.scope["headers"])
+    if token is None:
+        return GUEST
+    known = services_of(request).session_cache.get(token)
+    return known and known.viewer
+
+
+def note_viewers_version(request: Request, version: str) -> None:
+    """Note a version of all viewers that was read after the request arrived, so that it is not asked for again."""
+    request.scope[_VIEWERS_VERSION] = version
+
+
+async def _find_viewer(request: Request, services: Services, token: str) -> Viewer:
+    """Return whose token it is at this moment: looked up anew, unless nobody's session, role or standing changed."""
+    cache = services.session_cache
+    if known := cache.get(token):
+        if _VIEWERS_VERSION not in request.scope:
+            note_viewers_version(request, await services.page_versions.ask_viewers())
+        if known.version == request.scope[_VIEWERS_VERSION]:
+            return known.viewer
+    viewer = await cache.load(services.database.reader, token, clock.now())
+    if known := cache.get(token):
+        note_viewers_version(request, known.version)
     return viewer
 
 

@@ -2,7 +2,7 @@
 
 They are kept under the version that the database had before they were made (`core/page_versions.py`), and each request
 asks for the version as it is now: a removed word is gone from the very next read, in every process. What is kept was
-made for a guest, so nothing of anybody's own is in it. A member gets it too, unless they have a role or something of
+made for a guest, so nothing of anybody's own is in it. A member gets it too, unless they moderate, or something of
 theirs waits for a moderator: what these see is made for them.
 """
 
@@ -20,11 +20,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from forum.core import clock
-from forum.core.database import Reader
-from forum.core.page_versions import PageVersions, Subject, site_version_is
+from forum.core.page_versions import Seen, Subject, site_version_is
 from forum.http.caching import SHARED, is_known
 from forum.http.compression import LARGE, SMALL, compress, takes_gzip
-from forum.http.current_member import token_in, viewer_of
+from forum.http.current_member import known_viewer, note_viewers_version, token_in, viewer_of
+from forum.http.services import Services
 from forum.members.standing import SHUT_OUT
 from forum.members.viewer import GUEST, Viewer
 
@@ -146,9 +146,9 @@ Key = tuple[str, bytes, bytes]
 class PageCache:
     """Answers from what was kept where that is true, and keeps what is made for guests."""
 
-    def __init__(self, app: ASGIApp, reader: Reader, most_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, services: Services, most_bytes: int) -> None:
         self.app = app
-        self._versions = PageVersions(reader)
+        self._services = services
         self._answers: TTLCache[Key, Kept] = TTLCache(most_bytes, KEPT_FOR, getsizeof=lambda kept: kept.size)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -161,12 +161,12 @@ class PageCache:
         """Return what answers the request; None where the answer is made for its reader."""
         now = clock.now()
         try:
-            reader = await _reader_of(scope)
-            seen = None if _sees_more(reader, kind) else await self._versions.ask(subject, reader.personas)
+            found = await self._ask(scope, kind, subject)
         except (DBAPIError, PoolTimeoutError):  # whoever answers without a version can say so better
             return None
-        if seen is None or seen.waits:
+        if found is None:
             return None
+        reader, seen = found
         key = (scope["path"], scope["query_string"], _language(scope) if kind.is_page else b"")
         self._answers.expire()
         kept = self._answers.get(key)
@@ -184,6 +184,25 @@ class PageCache:
         if kept.packet:
             return kept
         return None if reader.id else made
+
+    async def _ask(self, scope: Scope, kind: Kind, subject: Subject) -> tuple[Viewer, Seen] | None:
+        """Return who reads, and the version as it is now; None for somebody who may see more than a guest.
+
+        One statement says both, where the session is known here: whether it still is.
+        """
+        versions = self._services.page_versions
+        if token_in(scope["headers"])[0] is None:
+            return GUEST, await versions.ask(subject)
+        request = Request(scope)
+        expected = _as_reader(known_viewer(request) or await viewer_of(request))
+        if _sees_more(expected, kind):
+            return None
+        seen = await versions.ask(subject, expected.personas)
+        note_viewers_version(request, seen.viewers)
+        reader = _as_reader(await viewer_of(request))
+        # Of whoever is somebody else by now, nobody asked whether something waits.
+        is_shared = reader.personas == expected.personas and not _sees_more(reader, kind) and not seen.waits
+        return (reader, seen) if is_shared else None
 
 
 class _Made:
@@ -254,17 +273,14 @@ def _looks_as_usual(scope: Scope) -> bool:
     )
 
 
-async def _reader_of(scope: Scope) -> Viewer:
+def _as_reader(viewer: Viewer) -> Viewer:
     """Return who reads, as the routes do: whoever is shut out reads as a guest."""
-    if token_in(scope["headers"])[0] is None:
-        return GUEST
-    viewer = await viewer_of(Request(scope))
     return GUEST if viewer.standing in SHUT_OUT else viewer
 
 
 def _sees_more(reader: Viewer, kind: Kind) -> bool:
-    """Return whether somebody may see more than a guest there."""
-    return reader.is_staff or (reader.id is not None and not kind.for_members)
+    """Return whether somebody may see more than a guest there: of what a guest reads, only who moderates does."""
+    return reader.moderates_somewhere or (reader.id is not None and not kind.for_members)
 
 
 def _language(scope: Scope) -> bytes:

@@ -15,6 +15,7 @@ from forum.core.api_quota import ApiQuota
 from forum.core.database import Database, Reader, is_passing
 from forum.core.errors import Invalid
 from forum.core.gate import Gate
+from forum.core.page_versions import PageVersions
 from forum.core.rate_limits import RateLimits
 from forum.core.settings import Settings
 from forum.core.work import Transactions, Work
@@ -38,6 +39,7 @@ class Services:
     session_cache: SessionCache
     rate_limits: RateLimits
     api_quota: ApiQuota
+    page_versions: PageVersions
     count_urgent_cases: CountUrgent
     breached_passwords: BreachedPasswords | None = None
 

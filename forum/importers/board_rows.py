@@ -15,7 +15,7 @@ from forum.core.database import Database
 from forum.importers.plan import Plan, PlannedBoard
 from forum.importers.records import BoardRecord, Readers
 from forum.importers.staging import Staging
-from forum.importers.tables import Moved, MovedKind
+from forum.importers.tables import MovedItem, MovedKind
 from forum.members.tables import Role
 
 SLUG_MAX, DESCRIPTION_MAX = 50, 1000
@@ -53,14 +53,18 @@ async def carry_boards(
                 continue
             position += 1
             board = await _make(session, _settings(record, planned, slugs, position), record, now)
-            session.add(Moved(source=source, kind=MovedKind.BOARD, old=record.old, board_id=board.id, run_id=run_id))
+            session.add(
+                MovedItem(source=source, kind=MovedKind.BOARD, old=record.old, board_id=board.id, run_id=run_id)
+            )
             found[record.old] = BoardHere(board.id, board.advised)
     return found
 
 
 async def _list_moved(session: AsyncSession, source: str) -> dict[str, BoardHere]:
-    moved = select(col(Moved.old), col(Board.id), col(Board.advised)).join(Board, col(Board.id) == col(Moved.board_id))
-    rows = await session.execute(moved.where(col(Moved.source) == source, col(Moved.kind) == MovedKind.BOARD))
+    moved = select(col(MovedItem.old), col(Board.id), col(Board.advised)).join(
+        Board, col(Board.id) == col(MovedItem.board_id)
+    )
+    rows = await session.execute(moved.where(col(MovedItem.source) == source, col(MovedItem.kind) == MovedKind.BOARD))
     return {row.old: BoardHere(row.id, row.advised) for row in rows}
 
 

@@ -19,10 +19,10 @@ from forum.core.gate import GateResult
 from forum.importers.converters import converters
 from forum.importers.copying import copy_rows, take_ids
 from forum.importers.counting import add_counts
-from forum.importers.old_threads import ComingThread, Setting, ThreadReading
+from forum.importers.old_threads import ComingThread, OldThreads, Setting
 from forum.importers.rows import HELD_BECAUSE, BatchRows, subscriptions_of
 from forum.importers.staging import Staging
-from forum.importers.tables import Moved
+from forum.importers.tables import MovedItem
 
 # They are of this transaction, so nobody has seen them.
 _FORGET_EVENTS = text("DELETE FROM event WHERE xid = pg_current_xact_id() AND kind = 'post'")
@@ -35,7 +35,7 @@ async def carry_threads(
 
     While one batch is written, other processes turn the words of the next one.
     """
-    reading = ThreadReading(staging, setting)
+    reading = OldThreads(staging, setting)
     with converters() as processes:
         batches = reading.batches(setting.people.moved_threads)
         batch = next(batches, None)
@@ -53,7 +53,7 @@ async def carry_threads(
         await _write_board_watches(session, setting, reading)
 
 
-async def _write(database: Database, setting: Setting, batch: Sequence[ComingThread], reading: ThreadReading) -> None:
+async def _write(database: Database, setting: Setting, batch: Sequence[ComingThread], reading: OldThreads) -> None:
     async with database.work() as session:
         thread_ids = await take_ids(session, Thread, len(batch))
         post_ids = iter(await take_ids(session, Post, sum(len(one.posts) for one in batch)))
@@ -66,7 +66,7 @@ async def _write(database: Database, setting: Setting, batch: Sequence[ComingThr
             (PostQuote, rows.quotes),
             (QuotedWords, rows.quoted_words),
             (Subscription, rows.subscriptions),
-            (Moved, rows.moved),
+            (MovedItem, rows.moved),
         ):
             await copy_rows(session, model, written)
         await session.execute(_FORGET_EVENTS)
@@ -76,7 +76,7 @@ async def _write(database: Database, setting: Setting, batch: Sequence[ComingThr
         await add_counts(session, setting.run_id, rows.counts)
 
 
-async def _write_board_watches(session: AsyncSession, setting: Setting, reading: ThreadReading) -> None:
+async def _write_board_watches(session: AsyncSession, setting: Setting, reading: OldThreads) -> None:
     """Let people follow the boards that they followed; whoever follows one already goes on as they are."""
     watched = reading.board_watchers.items()
     rows = [row for old, who in watched for row in subscriptions_of(setting, who, board_id=setting.boards[old].id)]

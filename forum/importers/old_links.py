@@ -14,7 +14,7 @@ from forum.content.posts.tables import Post
 from forum.content.threads.queries import get_thread
 from forum.core.database import Prepared, Reader
 from forum.core.errors import NotFound
-from forum.importers.tables import ImportRun, Moved, MovedKind
+from forum.importers.tables import ImportRun, MovedItem, MovedKind
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
 
@@ -56,17 +56,23 @@ class NewPlace(NamedTuple):
 
 
 _FOUND = Prepared(
-    select(col(Board.slug), col(Member.handle), col(Moved.thread_id), col(Moved.number), col(Post.id).label("post_id"))
-    .select_from(Moved)
-    .outerjoin(Board, col(Board.id) == col(Moved.board_id))
-    .outerjoin(Member, col(Member.id) == col(Moved.member_id))
-    .outerjoin(Post, (col(Post.thread_id) == col(Moved.thread_id)) & (col(Post.number) == col(Moved.number)))
-    .where(
-        col(Moved.kind) == bindparam("kind", type_=Text()),
-        col(Moved.old) == bindparam("old", type_=Text()),
-        col(Moved.source).in_(select(col(ImportRun.source)).where(col(ImportRun.source).startswith("phpbb"))),
+    select(
+        col(Board.slug),
+        col(Member.handle),
+        col(MovedItem.thread_id),
+        col(MovedItem.number),
+        col(Post.id).label("post_id"),
     )
-    .order_by(col(Moved.source))
+    .select_from(MovedItem)
+    .outerjoin(Board, col(Board.id) == col(MovedItem.board_id))
+    .outerjoin(Member, col(Member.id) == col(MovedItem.member_id))
+    .outerjoin(Post, (col(Post.thread_id) == col(MovedItem.thread_id)) & (col(Post.number) == col(MovedItem.number)))
+    .where(
+        col(MovedItem.kind) == bindparam("kind", type_=Text()),
+        col(MovedItem.old) == bindparam("old", type_=Text()),
+        col(MovedItem.source).in_(select(col(ImportRun.source)).where(col(ImportRun.source).startswith("phpbb"))),
+    )
+    .order_by(col(MovedItem.source))
     .limit(1)
 )
 

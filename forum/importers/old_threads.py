@@ -15,7 +15,7 @@ from forum.importers.plan import Plan
 from forum.importers.records import PostRecord, Shown, ThreadRecord, WatchRecord
 from forum.importers.staging import Staging
 
-BATCH = 100  # threads that are written in one transaction
+BATCH, MOST_POSTS = 100, 2_000  # threads that are written in one transaction; fewer, where they are long
 WAITS_FOR = timedelta(days=90)  # what waited longer for a moderator of the old board is left out
 _QUOTED_POST = re.compile(r"post_id=\W{0,6}(\w{1,100})")
 _VISIBILITY = {
@@ -63,7 +63,7 @@ class ComingThread:
     posts: list[NewPost] = field(default_factory=list)
 
 
-class ThreadReading:
+class OldThreads:
     """Reads threads from the staging file, and says what each of their posts is here."""
 
     def __init__(self, staging: Staging, setting: Setting) -> None:
@@ -83,13 +83,13 @@ class ThreadReading:
     def batches(self, done: set[str]) -> Iterator[Sequence[ComingThread]]:
         """Give the threads that are not here yet."""
         batch: list[ComingThread] = []
-        for record in [*self.staging.threads()]:
+        for record in self.staging.threads():
             board = self.setting.boards.get(record.board)
             if record.old in done or record.moved_to is not None or board is None:
                 continue
             if coming := self._find_coming(record, board):
                 batch.append(coming)
-            if len(batch) == BATCH:
+            if len(batch) == BATCH or sum(len(one.placed) for one in batch) >= MOST_POSTS:
                 yield batch
                 batch = []
         if batch:

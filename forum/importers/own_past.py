@@ -9,17 +9,19 @@ from sqlmodel import col
 from forum.authentication.old_logins import OldLogin
 from forum.core.database import query
 from forum.core.export_section import ExportSection, items_of
-from forum.importers.tables import ImportRun, Moved
+from forum.importers.tables import ImportRun, MovedItem
 from forum.members.viewer import Viewer
 
 
 async def export_own_past(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
     """Return from which board the viewer moved, when, who they were there, and what they typed to sign in."""
     moved = (
-        query(col(Moved.source), col(Moved.old), col(OldLogin.login), col(ImportRun.started_at).label("moved_at"))
-        .join(ImportRun, col(ImportRun.id) == col(Moved.run_id))
-        .outerjoin(OldLogin, col(OldLogin.member_id) == col(Moved.member_id))
-        .where(col(Moved.member_id) == viewer.id)
+        query(
+            col(MovedItem.source), col(MovedItem.old), col(OldLogin.login), col(ImportRun.started_at).label("moved_at")
+        )
+        .join(ImportRun, col(ImportRun.id) == col(MovedItem.run_id))
+        .outerjoin(OldLogin, col(OldLogin.member_id) == col(MovedItem.member_id))
+        .where(col(MovedItem.member_id) == viewer.id)
     )
     rows = (await session.execute(moved)).all()
     return [ExportSection("old_board", "The board from which you moved here", items_of(rows))]

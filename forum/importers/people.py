@@ -30,7 +30,7 @@ from forum.importers.naming import Namer, NewNames, skeletons_of
 from forum.importers.plan import Plan
 from forum.importers.records import BanRecord, PersonKind, PersonRecord
 from forum.importers.staging import Staging
-from forum.importers.tables import Moved, MovedKind
+from forum.importers.tables import MovedItem, MovedKind
 from forum.members import names
 from forum.members.advisers import Adviser
 from forum.members.roles import has_role
@@ -87,7 +87,7 @@ class People:
 
 
 @dataclass(frozen=True)
-class Newcomer:
+class ComingPerson:
     """Somebody who is to come, with the names that they get. Without names, they are a member who has left."""
 
     old: str
@@ -162,14 +162,14 @@ def _say_who_they_were(staging: Staging, people: People, now: datetime) -> None:
 # Who comes
 
 
-def _choose(staging: Staging, plan: Plan, people: People, arrival: Arrival, namer: Namer) -> list[Newcomer]:
+def _choose(staging: Staging, plan: Plan, people: People, arrival: Arrival, namer: Namer) -> list[ComingPerson]:
     """Return everybody who comes and is not here yet, with their names: those first who wrote most."""
     boards = json.dumps([*arrival.boards])
     wrote = dict(staging.connection.execute(_WROTE, (boards,)))
     known = list(staging.people())
     namer.staff |= skeletons_of(person.name for person in known if person.was)
     ranked = sorted(known, key=lambda person: -wrote.get(person.old, 0))  # else as they came
-    found: list[Newcomer] = []
+    found: list[ComingPerson] = []
     for person in ranked:
         posts = wrote.pop(person.old, 0)
         if people.knows(person.old):
@@ -179,23 +179,23 @@ def _choose(staging: Staging, plan: Plan, people: People, arrival: Arrival, name
                 plan.dormant == "take" or posts or _was_there_since(person, arrival.now - DORMANT)
             ):
                 given = namer.name_member(person.old, person.name, was_staff=bool(person.was))
-                found.append(Newcomer(person.old, person, given, given.name))
+                found.append(ComingPerson(person.old, person, given, given.name))
             case PersonKind.INACTIVE if posts:
-                found.append(Newcomer(person.old, None, None, namer.name_former(person.name)))
+                found.append(ComingPerson(person.old, None, None, namer.name_former(person.name)))
             case PersonKind.GUEST if posts:
-                found.append(Newcomer(person.old, None, None, namer.name_guest(person.name)))
+                found.append(ComingPerson(person.old, None, None, namer.name_guest(person.name)))
             case _ if posts:
-                found.append(Newcomer(person.old, None, None, FORMER))
+                found.append(ComingPerson(person.old, None, None, FORMER))
             case _:
                 pass  # nobody who reads here would miss them
-    missing = [Newcomer(old, None, None, FORMER) for old in wrote]  # of whom the old board knew no more
-    guests = dict[str, Newcomer]()
+    missing = [ComingPerson(old, None, None, FORMER) for old in wrote]  # of whom the old board knew no more
+    guests = dict[str, ComingPerson]()
     for (name,) in staging.connection.execute(_GUESTS, (boards,)).fetchall():
         key = key_of(None, name)
-        guests.setdefault(key, Newcomer(key, None, None, namer.name_guest(name) if key != NOBODY else FORMER))
+        guests.setdefault(key, ComingPerson(key, None, None, namer.name_guest(name) if key != NOBODY else FORMER))
     threads = staging.connection.execute(_WROTE_IN, (boards,)) if people.gone else []
     if any(author in people.gone and thread not in people.moved_threads for author, thread in threads):
-        guests.setdefault(NOBODY, Newcomer(NOBODY, None, None, FORMER))
+        guests.setdefault(NOBODY, ComingPerson(NOBODY, None, None, FORMER))
     return [one for one in (*found, *missing, *guests.values()) if not people.knows(one.old)]
 
 
@@ -207,22 +207,24 @@ def _was_there_since(person: PersonRecord, moment: datetime) -> bool:
 async def _note_moved(session: AsyncSession, source: str, people: People) -> None:
     """Note who came before. Who has left since has no name any more, and nothing new is theirs."""
     here = (
-        select(col(Moved.old), col(Member.id), col(Member.handle), col(Member.name))
-        .outerjoin(Member, col(Member.id) == col(Moved.member_id))
-        .where(col(Moved.source) == source, col(Moved.kind) == MovedKind.PERSON)
+        select(col(MovedItem.old), col(Member.id), col(Member.handle), col(Member.name))
+        .outerjoin(Member, col(Member.id) == col(MovedItem.member_id))
+        .where(col(MovedItem.source) == source, col(MovedItem.kind) == MovedKind.PERSON)
     )
     for row in (await session.execute(here)).all():
         if row.id:
             people.by_old[row.old] = Author(row.id, row.handle, row.name)
         else:
             people.gone.add(row.old)
-    threads = select(col(Moved.old)).where(col(Moved.source) == source, col(Moved.kind) == MovedKind.THREAD)
+    threads = select(col(MovedItem.old)).where(col(MovedItem.source) == source, col(MovedItem.kind) == MovedKind.THREAD)
     people.moved_threads |= set((await session.execute(threads)).scalars())
 
 
 async def _namer(session: AsyncSession, source: str, forum_name: str) -> Namer:
     taken = select(col(Member.skeleton)).where(col(Member.skeleton).is_not(None))
-    moved = select(col(Moved.member_id)).where(col(Moved.source) == source, col(Moved.member_id).is_not(None))
+    moved = select(col(MovedItem.member_id)).where(
+        col(MovedItem.source) == source, col(MovedItem.member_id).is_not(None)
+    )
     staff = (
         select(col(Member.handle), col(Member.name), col(Member.title))
         .add_columns(col(Adviser.title).label("adviser_title"), col(Adviser.organisation))
@@ -244,7 +246,7 @@ async def _known_logins(database: Database) -> set[str]:
 # What is written
 
 
-async def _hash_all(threads: ThreadPoolExecutor, batch: Sequence[Newcomer]) -> Sequence[str]:
+async def _hash_all(threads: ThreadPoolExecutor, batch: Sequence[ComingPerson]) -> Sequence[str]:
     """Return what to store as each one's password, beside the event loop."""
     loop = asyncio.get_running_loop()
     olds = [(one.record.password if one.record and one.names else None) or "" for one in batch]
@@ -255,7 +257,7 @@ def _stored(old: str) -> str:
     return hash_to_store(old) or NO_PASSWORD
 
 
-def _member_row(one: Newcomer, hashed: str, now: datetime) -> dict[str, Any]:
+def _member_row(one: ComingPerson, hashed: str, now: datetime) -> dict[str, Any]:
     joined = (one.record and one.record.joined_at) or now
     row: dict[str, Any] = {
         **dict.fromkeys(("title", "email_verified_at", "wanted_email", "rules_version", "least_age")),
@@ -295,7 +297,7 @@ def _to_the_month(moment: datetime) -> datetime:
 
 async def _write(
     session: AsyncSession,
-    batch: Sequence[Newcomer],
+    batch: Sequence[ComingPerson],
     rows: Sequence[dict[str, Any]],
     arrival: Arrival,
     known: set[str],
@@ -309,13 +311,13 @@ async def _write(
         {"source": source, "kind": MovedKind.PERSON.value, "old": one.old, "member_id": member_id, "run_id": run_id}
         for one, member_id in zip(batch, ids, strict=True)
     ]
-    await copy_rows(session, Moved, moved)
+    await copy_rows(session, MovedItem, moved)
     await add_counts(session, run_id, _count(batch, rows))
 
 
 async def _ban(
     session: AsyncSession,
-    batch: Iterator[tuple[Newcomer, dict[str, Any]]],
+    batch: Iterator[tuple[ComingPerson, dict[str, Any]]],
     bans: Mapping[str, datetime | None],
     arrival: Arrival,
 ) -> None:
@@ -329,7 +331,7 @@ async def _ban(
             await add_counts(session, arrival.run_id, {"banned": 1})
 
 
-def _logins(batch: Iterator[tuple[Newcomer, UUID]], known: set[str], now: datetime) -> Iterator[dict[str, Any]]:
+def _logins(batch: Iterator[tuple[ComingPerson, UUID]], known: set[str], now: datetime) -> Iterator[dict[str, Any]]:
     """Give what each one typed to sign in, where nobody before them typed the same."""
     for one, member_id in batch:
         if one.record is None or one.names is None:
@@ -344,7 +346,7 @@ def _logins(batch: Iterator[tuple[Newcomer, UUID]], known: set[str], now: dateti
         yield {"login": login, "member_id": member_id, "may_reset_by_mail": has_address}
 
 
-def _count(batch: Sequence[Newcomer], rows: Sequence[dict[str, Any]]) -> Counter[str]:
+def _count(batch: Sequence[ComingPerson], rows: Sequence[dict[str, Any]]) -> Counter[str]:
     counts = Counter[str]()
     for one, row in zip(batch, rows, strict=True):
         if one.record is None or one.names is None:

@@ -26,7 +26,7 @@ from forum.importers.old_threads import Setting
 from forum.importers.people import Arrival, OpenCase, carry_people
 from forum.importers.plan import Plan
 from forum.importers.staging import Staging
-from forum.importers.tables import ImportRun, Moved, RunState
+from forum.importers.tables import ImportRun, MovedItem, RunState
 
 log = structlog.get_logger()
 
@@ -155,7 +155,11 @@ async def _end(database: Database, run: ImportRun) -> ImportRun:
     now = clock_now()
     async with database.work() as session:
         ended = await session.get_one(ImportRun, run.id, with_for_update=True)
-        kinds = select(col(Moved.kind), func.count()).where(col(Moved.run_id) == run.id).group_by(col(Moved.kind))
+        kinds = (
+            select(col(MovedItem.kind), func.count())
+            .where(col(MovedItem.run_id) == run.id)
+            .group_by(col(MovedItem.kind))
+        )
         moved: audit.Details = {str(kind): int(count) for kind, count in await session.execute(kinds)}
         ended.counts = {**ended.counts, "moved": moved}
         ended.state, ended.ended_at = RunState.ENDED, now

@@ -46,13 +46,14 @@ class ImportRun(SQLModel, table=True):
     counts: dict[str, Any] = Field(default_factory=dict, sa_type=JSONB)
 
 
-class Moved(SQLModel, table=True):
+class MovedItem(SQLModel, table=True):
     """What became of something of an old board.
 
     Whose member has left, has no member and no digest: a trigger forgets both. So it is known that it moved, and it is
     not moved again.
     """
 
+    __tablename__ = "moved"
     __table_args__ = (
         check_one_of("kind", MovedKind),
         CheckConstraint(

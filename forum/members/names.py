@@ -5,8 +5,6 @@ import unicodedata
 from collections.abc import Sequence
 from functools import cache
 
-from confusable_homoglyphs.confusables import confusables_data
-
 from forum.core.errors import Invalid
 from forum.core.text import BLANK, has_seen
 
@@ -218,6 +216,8 @@ def _prototype(char: str) -> str:
 
     The library's table links look-alikes both ways: a prototype to all others, each other one to its prototype.
     """
+    from confusable_homoglyphs.confusables import confusables_data  # noqa: PLC0415 - 8 MB, for who chooses a name
+
     alike = confusables_data.get(char, [])
     if len(alike) != 1:
         return char

@@ -99,6 +99,11 @@ class Viewer:
         """Return whether this member has any role, even for one board only."""
         return bool(self.roles or self.moderated_boards)
 
+    @property
+    def moderates_somewhere(self) -> bool:
+        """Return whether this member moderates any board."""
+        return Role.MODERATOR in self.roles or bool(self.moderated_boards)
+
     def moderates(self, board_id: int) -> bool:
         """Return whether this member moderates that board."""
         return Role.MODERATOR in self.roles or board_id in self.moderated_boards

@@ -8,8 +8,7 @@ everybody knows, and sequences of a keyboard or a calendar.
 
 import re
 import unicodedata
-
-from zxcvbn.frequency_lists import FREQUENCY_LISTS
+from functools import cache
 
 # Digits and signs around a word that do not make it another: a year, "1234!", "!!".
 DECORATION = 5
@@ -159,7 +158,7 @@ def is_common(password: str) -> bool:
     """Return whether this is a common password, in any spacing, spelling or repetition."""
     bare = _bare(_plain(password))
     spelt = bare | {text.translate(letters) for text in bare for letters in _LIKE_LETTERS}
-    return any(text in _TRIED or _is_run(text) for text in spelt | set(map(_unit, spelt)) if text)
+    return any(text in _tried() or _is_run(text) for text in spelt | set(map(_unit, spelt)) if text)
 
 
 def _plain(text: str) -> str:
@@ -183,4 +182,9 @@ def _is_run(text: str) -> bool:
     return len(text) >= SHORTEST_RUN and any(text in run or text[::-1] in run for run in _RUNS)
 
 
-_TRIED = frozenset(map(_plain, (*FREQUENCY_LISTS["passwords"], *_SENTENCES.strip().splitlines())))
+@cache
+def _tried() -> frozenset[str]:
+    """Return what attackers try; loaded when somebody first chooses a password."""
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # noqa: PLC0415 - its lists take 15 MB
+
+    return frozenset(map(_plain, (*FREQUENCY_LISTS["passwords"], *_SENTENCES.strip().splitlines())))

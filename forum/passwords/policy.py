@@ -2,8 +2,7 @@
 
 import re
 import unicodedata
-
-from zxcvbn import zxcvbn
+from typing import Any
 
 from forum.core.errors import Invalid
 from forum.passwords.breached_passwords import BreachedPasswords
@@ -52,7 +51,9 @@ def check_strength(password: str, about: tuple[str, ...], pointer: str) -> None:
             pointer,
             code="password_too_common",
         )
-    result = zxcvbn(password[:SCORED], user_inputs=sorted({word[:SCORED] for text in about for word in _words(text)}))
+    result = _estimate(
+        password[:SCORED], user_inputs=sorted({word[:SCORED] for text in about for word in _words(text)})
+    )
     if result["score"] < STRONG_ENOUGH:
         why = result["feedback"]["warning"] or "It follows a pattern that attackers try early."
         raise Invalid(f"This password is too easily guessed. {why} {BETTER}", pointer, code="password_too_weak")
@@ -76,3 +77,10 @@ def _words(text: str) -> list[str]:
     """Return a text, its parts, and the text without separators: "Su Zie", "Su", "Zie", "SuZie"."""
     parts = re.split(r"[\W_]+", text)
     return [word for word in (text, text.partition("@")[0], "".join(parts), *parts) if word]
+
+
+def _estimate(password: str, user_inputs: list[str]) -> dict[str, Any]:
+    from zxcvbn import zxcvbn  # noqa: PLC0415 - its lists take 15 MB: only where somebody chooses a password
+
+    result: dict[str, Any] = zxcvbn(password, user_inputs=user_inputs)
+    return result

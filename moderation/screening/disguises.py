@@ -12,8 +12,7 @@ from functools import cached_property
 from itertools import accumulate, islice, pairwise, product
 from typing import NamedTuple
 
-from confusable_homoglyphs.confusables import confusables_data
-from zxcvbn.frequency_lists import FREQUENCY_LISTS
+from moderation.screening.frequent_words import frequent_english, look_alikes
 
 VERSION = "1"  # raise it with every change of how words are read
 SHORTEST_SPELT = 4  # letters that stand apart: three are initials, or the points of a list
@@ -48,8 +47,6 @@ _CODE = re.compile(
     r"[a-z]{1,2}\d+[a-z]?|[a-z]{1,2}\d{2,}[a-z]{2}|\d+(?:st|nd|rd|th|ish|s|am|pm|x|k|m|p|g|kg|mg|ml|l|cl|mm|cm|km|ft|in|lbs?|hrs?|h|mins?|"
     r"secs?|yrs?|y|yo|d|wks?|mths?|bn|gb|mb)"
 )
-# People write these, so none of them is another word in disguise.
-_ENGLISH = frozenset(FREQUENCY_LISTS["us_tv_and_film"]) | frozenset(FREQUENCY_LISTS["english_wikipedia"])
 # Letters that look Latin only as capitals: they read so in small, too, so that a word is the same in both.
 _OTHERS = dict(zip("квмнтзκτμηβεχ", "kbmhtektmnbex", strict=True)) | {"ł": "l", "ø": "o", "đ": "d", "ß": "ss"}
 
@@ -75,7 +72,7 @@ class _PlainFolds(dict[int, str]):
             return ""
         if char in _OTHERS:
             return _OTHERS[char]
-        alike = confusables_data.get(char, [])
+        alike = look_alikes().get(char, [])
         looks = str(alike[0]["c"]).casefold() if len(alike) == 1 else ""
         return looks if looks.isascii() and looks.isalpha() else char
 
@@ -197,7 +194,7 @@ def _pieces(core: str) -> Iterator[str]:
 
 def _readings(word: str) -> Iterator[str]:
     """Yield what a word may be meant as: signs and digits are letters, and letters stand too often."""
-    if word in _ENGLISH or word.isdigit():
+    if word in frequent_english() or word.isdigit():
         return
     if _HAS_LEET.search(word) and (not _HAS_LETTER.search(word) or _CODE.fullmatch(word)):
         return

@@ -7,9 +7,9 @@ from functools import cache
 from importlib import resources
 
 import yaml
-from confusable_homoglyphs.confusables import confusables_data
 
 from moderation.screening.finding import Finding, FindingKind, SignEffect
+from moderation.screening.frequent_words import look_alikes
 from moderation.screening.sieve import Scan, Sieve
 
 VERSION = "1"  # raise it with every change: each finding says with which version it was made
@@ -74,7 +74,7 @@ def _is_dressed_up(label: str) -> bool:
 
 
 def _looks_latin(char: str) -> bool:
-    alike = confusables_data.get(char, [])
+    alike = look_alikes().get(char, [])
     return not char.isascii() and len(alike) == 1 and str(alike[0]["c"]).isascii()
 
 

@@ -13,8 +13,8 @@ from functools import cached_property
 from itertools import accumulate, pairwise
 
 import re2
-from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
+from moderation.screening.frequent_words import frequent_english
 from moderation.screening.patterns import options
 
 STOP = "."  # the end of a sentence or line
@@ -30,8 +30,7 @@ _LOST = re.compile(
 )
 _LOST_SOON = re2.compile(_LOST.pattern, options())  # hardly any text has it: this tells fast
 _ENDINGS = {"'m": "am", "'re": "are", "'ve": "have", "'ll": "will", "'d": "would", "'s": "s"}
-# People write these, so none of them is a slip of another word.
-_ENGLISH = frozenset(FREQUENCY_LISTS["us_tv_and_film"]) | frozenset(FREQUENCY_LISTS["english_wikipedia"][:12_000])
+_ENGLISH_MOST = 12_000  # of the encyclopaedia: rarer words are more often slips of others
 
 
 class _Folds(dict[int, str]):
@@ -80,7 +79,7 @@ class Dictionary:
         known = self._known.get(token)
         if known is None:
             known = self.read(token) if token not in _STOPS else STOP
-            if token in _ENGLISH:
+            if token in frequent_english(_ENGLISH_MOST):
                 self._known[token] = known
         return known
 
@@ -102,7 +101,8 @@ class Dictionary:
         """Return the sought word of which this is a slip: a letter left out, too many, wrong or with its neighbour."""
         if word.endswith("in") and word not in self.sought and f"{word}g" in self.sought:
             return f"{word}g"  # as it is spoken: "breathin"
-        if word in _ENGLISH or word in self.sought or not SHORTEST_SLIP - 1 <= len(word) <= LONGEST_WORD // 2:
+        is_right = word in frequent_english(_ENGLISH_MOST) or word in self.sought
+        if is_right or not SHORTEST_SLIP - 1 <= len(word) <= LONGEST_WORD // 2:
             return word[:LONGEST_WORD]
         if not word.isascii() or not word.isalpha():
             return word

@@ -284,6 +284,8 @@ DATA: dict[str, list[str]] = {
     "0062": WAITED,
     "0063": WAITED,
     "0065": WAITED,
+    "0065b": WAITED,
+    "0066": WAITED,
     "0067": WAITED,
     "0068": WAITED,
     "0069": WAITED,

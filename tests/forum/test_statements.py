@@ -80,8 +80,11 @@ async def thread(request: pytest.FixtureRequest, services: Services) -> int:
 
 
 def own(sent: Sequence[str]) -> list[str]:
-    """Those of one request alone: many share the glossary of a second, and the note of a commit before."""
-    shared = ("glossary_term", "pg_notify")
+    """Those of one request alone.
+
+    Many share the glossary of a second, the note of a commit before, and the question whether somebody's session ended.
+    """
+    shared = ("glossary_term", "pg_notify", "'site' AS kind")
     return [statement for statement in sent if not any(name in statement for name in shared)]
 
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from multiprocessing.connection import Connection
@@ -20,7 +20,7 @@ from typing import Annotated
 import psutil
 import typer
 import uvloop
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.progress import Progress
 from rich.table import Table
 
@@ -34,11 +34,15 @@ from tests.load import (
     doors,
     events,
     fanout,
+    growth,
     html,
+    memory,
+    moving,
     queue,
     screening,
     search,
     seed,
+    staleness,
     terms,
 )
 from tests.load.ceilings import Answer, Ceiling
@@ -49,7 +53,7 @@ QUEUES = 0.25  # of the time for pages
 BODY_ROUNDS = 6  # of the time, each kind of body gets one part
 SOME_POSTS = 2_000  # where reading many is not the question
 SOME_TRIES = 20  # at each door, where there is little time
-STARTING = 30.0  # seconds that a server may take until it answers
+STARTING = 120.0  # seconds that a server may take until it answers, on a busy machine
 
 
 class Part(StrEnum):
@@ -66,6 +70,10 @@ class Part(StrEnum):
     EVENTS = "events"
     SCREENING = "screening"
     SEARCH = "search"
+    GROWTH = "growth"
+    STALENESS = "staleness"
+    MEMORY = "memory"
+    MOVING = "moving"
 
 
 cli = typer.Typer(pretty_exceptions_enable=False)
@@ -80,6 +88,7 @@ def main(
         str | None, typer.Option("--database", help="postgresql://… of an empty database; without it, one of our own")
     ] = None,
     only: Annotated[list[Part] | None, typer.Option(help="Some parts and not all")] = None,
+    writes: Annotated[int, typer.Option(min=1, help="How many, for `staleness`")] = staleness.WRITES,
     streams: Annotated[int, typer.Option(min=1, help="How many pages are open, for `events`")] = events.STREAMS,
 ) -> None:
     """Compare what the forum answers with the same bytes as constants, from FastAPI and from bare ASGI; pages for
@@ -87,32 +96,31 @@ def main(
     look at each day among few threads and among many; what readers notice of greedy clients; how long strangers wait at
     the doors, and others meanwhile; how late the event loop is under hostile bodies; how soon the followers of a thread
     are told, and what that costs a reply; how soon a thousand open pages hear of news; how long it takes to screen a
-    text, also with 20,000 terms; what a search takes in the database, for each kind of word.
+    text, also with 20,000 terms; what a search takes in the database, for each kind of word; what reads take among many
+    posts and among 10,000 (`--only growth --posts 1000000`); whether one of two
+    processes ever tells what is no longer so (`--only staleness --writes 10000`); how much memory the
+    demonstration takes; how long an old board takes to be looked at and moved.
     """
-    parts = only or list(Part)
-    if Part.PAGES in parts:
-        _pages(seconds, posts, database_url)
-    if Part.HTML in parts:
-        out.print(_html(seconds * QUEUES))
-    if Part.QUEUE in parts:
-        out.print(_queues(seconds * QUEUES))
-    if Part.DAILY in parts:
-        out.print(_daily(seconds * QUEUES))
-    if Part.CROWD in parts:
-        out.print(_crowd(posts))
-    if Part.DOORS in parts:
-        _doors(max(SOME_TRIES, int(doors.TRIES * min(1, seconds / 180))))
-    if Part.BODIES in parts:
-        _bodies(seconds / BODY_ROUNDS)
-    if Part.FANOUT in parts:
-        out.print(_fanout(min(fanout.MOST_ROUNDS, max(5, int(seconds / 2)))))
-    if Part.EVENTS in parts:
-        out.print(_events(min(events.MOST_SECONDS, seconds), streams))
-    if Part.SCREENING in parts:
-        out.print(screening.measure())
-        out.print(terms.measure())
-    if Part.SEARCH in parts:
-        _search(posts, database_url)
+    measuring: dict[Part, Callable[[], RenderableType | None]] = {
+        Part.PAGES: lambda: _pages(seconds, posts, database_url),
+        Part.HTML: lambda: _html(seconds * QUEUES),
+        Part.QUEUE: lambda: _queues(seconds * QUEUES),
+        Part.DAILY: lambda: _daily(seconds * QUEUES),
+        Part.CROWD: lambda: _crowd(posts),
+        Part.DOORS: lambda: _doors(max(SOME_TRIES, int(doors.TRIES * min(1, seconds / 180)))),
+        Part.BODIES: lambda: _bodies(seconds / BODY_ROUNDS),
+        Part.FANOUT: lambda: _fanout(min(fanout.MOST_ROUNDS, max(5, int(seconds / 2)))),
+        Part.EVENTS: lambda: _events(min(events.MOST_SECONDS, seconds), streams),
+        Part.SCREENING: lambda: Group(screening.measure(), terms.measure()),
+        Part.SEARCH: lambda: _search(posts, database_url),
+        Part.GROWTH: lambda: _growth(posts),
+        Part.STALENESS: lambda: _staleness(writes),
+        Part.MEMORY: _memory,
+        Part.MOVING: lambda: moving.measure(posts),
+    }
+    for part, measure_part in measuring.items():
+        if part in (only or Part) and (shown := measure_part()) is not None:
+            out.print(shown)
 
 
 def _pages(seconds: float, posts: int, database_url: str | None) -> None:
@@ -316,6 +324,45 @@ def _search(posts: int, database_url: str | None) -> None:
         out.print(f"{posts:,} posts written and indexed in {time.perf_counter() - begun:.0f} s.")
         for table in asyncio.run(search.measure(url)):
             out.print(table)
+
+
+def _growth(posts: int) -> Table:
+    """Read in a forum of few posts and in one of so many, beside each other."""
+    with tempfile.TemporaryDirectory(prefix="forum-load-") as name, ExitStack() as running:
+        forums = []
+        for size in (growth.FEW, posts):
+            folder = Path(name) / str(size)
+            folder.mkdir(exist_ok=True)
+            url = running.enter_context(_database(folder, None))
+            seeded = _filled(url, size)
+            forums.append(growth.Growing(seeded, running.enter_context(_forum(url, folder, **growth.SETTINGS)), url))
+        with Progress(console=out, transient=True) as progress:
+            task = progress.add_task("Reading", total=growth.ROUNDS)
+            asyncio.run(growth.measure(forums, done=lambda: progress.advance(task)))
+        return growth.table(*forums)
+
+
+def _staleness(writes: int) -> Table:
+    """Write to two processes in turn, and read after each write."""
+    with tempfile.TemporaryDirectory(prefix="forum-load-") as name, ExitStack() as running:
+        folder = Path(name)
+        url = running.enter_context(_database(folder, None))
+        seeded = _filled(url, SOME_POSTS)
+        servers = [running.enter_context(_forum(url, folder)) for _ in range(2)]
+        truth = running.enter_context(_forum(url, folder, **staleness.KEPT_NOTHING))
+        with Progress(console=out, transient=True) as progress:
+            task = progress.add_task("Writing and reading", total=writes)
+            community = staleness.Community(servers, truth, url, seeded)
+            found = asyncio.run(staleness.watch(community, writes, done=lambda: progress.advance(task)))
+        for place in found.where[:10]:
+            out.print(place)
+        return staleness.table(found)
+
+
+def _memory() -> Table:
+    """Browse the demonstration, and load it."""
+    with tempfile.TemporaryDirectory(prefix="forum-load-") as name:
+        return asyncio.run(memory.measure(Path(name)))
 
 
 def _events(seconds: float, streams: int) -> Table:

@@ -165,7 +165,7 @@ def worker_of(forum: Forum) -> psutil.Process | None:
     """The process that does the forum's jobs."""
     for process in forum.family():
         with suppress(psutil.Error):
-            if process.cmdline()[3:4] == ["worker"]:
+            if process.cmdline()[-1] == "forum.worker":
                 return process
     return None
 

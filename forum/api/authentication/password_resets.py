@@ -17,7 +17,10 @@ class ResetRequest(RequestBody):
     """Whose password was lost."""
 
     login: Text = Field(
-        min_length=1, max_length=254, description="Handle or e-mail address", examples=["heron@example.org"]
+        min_length=1,
+        max_length=254,
+        description="Handle or e-mail address, or the name on an old board that moved here",
+        examples=["heron@example.org"],
     )
 
 

@@ -49,7 +49,12 @@ KnownDevice = Annotated[
 class SigningIn(RequestBody):
     """Who you are."""
 
-    login: Text = Field(min_length=1, max_length=254, description="Handle or e-mail address", examples=["suzie"])
+    login: Text = Field(
+        min_length=1,
+        max_length=254,
+        description="Handle or e-mail address, or the name on an old board that moved here",
+        examples=["suzie"],
+    )
     password: Password
     code: Text | None = Field(
         None,
@@ -171,7 +176,7 @@ async def sign_in_by_passkey(wanted: PasskeySigningIn, context: Context, transac
 
 @router.delete("/sessions/current", status_code=204, responses={204: {"headers": CLEARED}, **documented(403, 422)})
 async def sign_out(viewer: Anybody, work: CurrentWork) -> Response:
-    """Sign out: this session ends, here at once and everywhere within five seconds.
+    """Sign out: this session ends, at once and everywhere.
 
     The browser is told to delete everything that it stores of this site: cookies, what scripts stored (the `device`
     too) and pages. The answer is the same when nobody was signed in. A page that somebody must leave fast sends it with

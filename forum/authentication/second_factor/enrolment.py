@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from sqlalchemy import delete, update
@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.authentication import sessions
-from forum.authentication.second_factor import passkeys, recovery_codes, totp, webauthn
+from forum.authentication.second_factor import passkeys, recovery_codes, totp
+from forum.authentication.second_factor.relying_party import CreatedCredential, Credential, Party
 from forum.authentication.second_factor.tables import (
     Passkey,
     Purpose,
@@ -22,10 +23,10 @@ from forum.authentication.second_factor.tables import (
     get_state,
     is_set_up,
 )
-from forum.authentication.second_factor.webauthn import CreatedCredential, Credential, Party
 from forum.core import audit
 from forum.core.database import broken_constraint
 from forum.core.errors import Conflict, Invalid, NotFound
+from forum.core.lazy_modules import load_when_used
 from forum.core.work import Transactions, Work
 from forum.mail import outbox
 from forum.members.queries import lock_member_row
@@ -33,6 +34,12 @@ from forum.members.tables import Member
 from forum.members.viewer import Viewer
 from forum.passwords import hashing
 from forum.permissions import require_recent_sign_in
+
+if TYPE_CHECKING:
+    from forum.authentication.second_factor import webauthn
+else:
+    # Its library takes 15 MB, which whoever has no passkey does not need.
+    webauthn = load_when_used("forum.authentication.second_factor.webauthn")
 
 
 @dataclass(frozen=True)

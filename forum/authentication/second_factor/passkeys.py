@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import structlog
@@ -13,16 +13,22 @@ from sqlalchemy import LargeBinary, bindparam, delete, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum.authentication.second_factor import webauthn
+from forum.authentication.second_factor.relying_party import LIFETIME, Credential, Party
 from forum.authentication.second_factor.tables import Passkey, PasskeyChallenge, Purpose
-from forum.authentication.second_factor.webauthn import LIFETIME, Credential, Party
 from forum.core import rate_limits
 from forum.core.database import Prepared, Query, Reader, query
 from forum.core.errors import Conflict, NotFound
+from forum.core.lazy_modules import load_when_used
 from forum.core.work import Transactions, Work
 from forum.members.queries import lock_member_row
 from forum.members.viewer import Viewer
 from forum.permissions import require_recent_sign_in
+
+if TYPE_CHECKING:
+    from forum.authentication.second_factor import webauthn
+else:
+    # Its library takes 15 MB, which whoever has no passkey does not need.
+    webauthn = load_when_used("forum.authentication.second_factor.webauthn")
 
 AT_MOST = 20  # per member: an account is not a place to store things
 WRONG = "This passkey is not known here, or it took too long. Please try again."

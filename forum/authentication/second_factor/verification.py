@@ -13,8 +13,8 @@ from sqlmodel import col
 from forum.authentication.second_factor import passkeys, totp
 from forum.authentication.second_factor.passkeys import PasskeySignature
 from forum.authentication.second_factor.recovery_codes import parse_recovery_code
+from forum.authentication.second_factor.relying_party import Credential
 from forum.authentication.second_factor.tables import Purpose, RecoveryCode, Totp, get_state, is_set_up
-from forum.authentication.second_factor.webauthn import Credential
 from forum.core.database import Prepared, Reader, query
 from forum.core.errors import SecondFactorNeeded
 from forum.core.work import Transactions

@@ -6,10 +6,7 @@ is 64 random bytes that are used nowhere else.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 import webauthn
 from webauthn.helpers import (
@@ -35,54 +32,19 @@ from webauthn.helpers.structs import (
 )
 
 from forum.authentication.second_factor import webauthn_parsing
-from forum.core.settings import Settings
+from forum.authentication.second_factor.relying_party import (
+    LIFETIME,
+    AssertionResult,
+    CreatedCredential,
+    Credential,
+    Party,
+)
 
-LIFETIME = timedelta(minutes=5)
 LABEL = "Account"
 # What WebAuthn level 3, §5.4, asks a site to take: EdDSA, ES256 and RS256.
 ALGORITHMS = [Algorithm.EDDSA, Algorithm.ECDSA_SHA_256, Algorithm.RSASSA_PKCS1_v1_5_SHA_256]
 RSA_BYTES = range(2048 // 8, 4096 // 8 + 1)
 CREDENTIAL_ID_MAX = 1023  # bytes (WebAuthn level 3, §4, credential ID)
-
-# A PublicKeyCredential as its own toJSON() writes it.
-Credential = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Party:
-    """The relying party: the host that passkeys are bound to, a name, and the origins that may ask for them."""
-
-    host: str
-    name: str
-    origins: frozenset[str]
-
-    @classmethod
-    def of(cls, settings: Settings) -> "Party":
-        """Return this forum: its public address, allowed origins below the same host, and the configured apps."""
-        site = urlsplit(settings.public_url)
-        host = site.hostname or ""
-        port = "" if site.port in {None, {"http": 80, "https": 443}[site.scheme]} else f":{site.port}"
-        near = {origin for origin in settings.allowed_origins if _is_at(urlsplit(origin).hostname or "", host)}
-        origins = {f"{site.scheme}://{host}{port}", *near, *settings.passkey_origins}
-        return cls(host, settings.mail_from.partition("@")[2], frozenset(origins))
-
-
-@dataclass(frozen=True)
-class CreatedCredential:
-    """The public half of a passkey that a device has just made."""
-
-    credential_id: bytes
-    public_key: bytes
-    sign_count: int
-    backed_up: bool
-
-
-@dataclass(frozen=True)
-class AssertionResult:
-    """What a device says of itself when it signs."""
-
-    sign_count: int
-    backed_up: bool
 
 
 def creation_options(party: Party, challenge: bytes, user_handle: bytes, known: Sequence[bytes]) -> dict[str, Any]:
@@ -223,10 +185,6 @@ def _bytes(members: Mapping[str, Any], name: str) -> bytes | None:
         return base64url_to_bytes(encoded) if encoded else None
     except ValueError:
         return None
-
-
-def _is_at(host: str, party: str) -> bool:
-    return host == party or host.endswith(f".{party}")
 
 
 def _milliseconds() -> int:

@@ -37,7 +37,7 @@ from forum.content.threads.visibility import THREAD_VISIBLE
 from forum.core.database import Moment, Prepared, Query, Record, columns, query, row_class
 from forum.core.errors import NotFound
 from forum.core.gate import PostAuthor
-from forum.core.in_transaction import row_in
+from forum.core.in_transaction import PLANS_AS_USUAL, first_row_in
 from forum.core.settings import FIRST_POSTS_MAX
 from forum.core.work import Work
 from forum.members.advisers import Adviser, Badge
@@ -186,7 +186,7 @@ def _contexts(thread_id: Any, post_id: Any = None, *, board: Sequence[Any] = (Bo
 _BOARD, _THREAD = columns(Board), columns(Thread)
 _IN_THREAD = Prepared(
     _contexts(col(Thread.id), board=_BOARD)
-    .add_columns(*_THREAD)
+    .add_columns(PLANS_AS_USUAL, *_THREAD)
     .join(Thread, col(Thread.board_id) == col(Board.id))
     .where(col(Thread.id) == _THREAD_ID, THREAD_VISIBLE)
 )
@@ -215,7 +215,7 @@ async def context_on_board(work: Work, viewer: Viewer, slug: str, draft: Draft) 
 async def context_in_thread(work: Work, viewer: Viewer, thread_id: int, draft: Draft) -> ReplyContext:
     """Return the context of a reply. Raises NotFound when the thread does not exist for the viewer."""
     values = await _parameters(viewer, draft, work.now) | {"thread_id": thread_id}
-    row = await row_in(work.session, _IN_THREAD, **values)
+    row = await first_row_in(work.session, _IN_THREAD, **values)
     if row is None:
         raise _no_such("thread")
     board, thread = row_class(Board)._make(row[: len(_BOARD)]), ThreadRow._make(row[-len(_THREAD) :])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from pydantic import TypeAdapter
-from sqlalchemy import BigInteger, Integer, bindparam
+from sqlalchemy import BigInteger, Integer, bindparam, select
 from sqlmodel import col
 
 from forum.content import boards, glossary
@@ -30,18 +30,36 @@ _THREAD = (
     .prefix_with("MATERIALIZED")
 )
 
-_IN_THREAD = (
-    query(*view_columns(_THREAD.c.last_number, _THREAD.c.indexable, _THREAD.c.moderated))
-    .select_from(_THREAD)
+_COLUMNS = query(*view_columns(_THREAD.c.last_number, _THREAD.c.indexable, _THREAD.c.moderated))
+_FIRST, _LAST = bindparam("first", type_=Integer()), bindparam("last", type_=Integer())
+SELECT_NUMBERED = (
+    _COLUMNS.select_from(_THREAD)
     .join(Post, col(Post.thread_id) == _THREAD.c.id)
     .join(AUTHOR, AUTHOR.c.id == col(Post.author_id))
-    .where(exists_in_thread(_THREAD.c.moderated))
+    .where(exists_in_thread(_THREAD.c.moderated), col(Post.number).between(_FIRST, _LAST))
     .order_by(col(Post.number))
 )
-_FIRST, _LAST = bindparam("first", type_=Integer()), bindparam("last", type_=Integer())
-SELECT_NUMBERED = _IN_THREAD.where(col(Post.number).between(_FIRST, _LAST))
-_LIMIT = bindparam("limit", type_=Integer())
-SELECT_BY_ADVISERS = _IN_THREAD.where(col(Post.number) >= _FIRST, col(Post.voice) == Voice.ADVISER).limit(_LIMIT)
+# The few of the page first, in the order of their index: PostgreSQL would read and sort all that advisers wrote in a
+# thread, and a thread can be long. For that it must be told the thread itself, and not what another select finds.
+_BY_ADVISERS = (
+    select(col(Post.id))
+    .where(
+        col(Post.thread_id) == bindparam("thread_id", type_=BigInteger()),
+        col(Post.voice) == Voice.ADVISER,
+        col(Post.number) >= _FIRST,
+        exists_in_thread(select(_THREAD.c.moderated).scalar_subquery()),
+    )
+    .order_by(col(Post.number))
+    .limit(bindparam("limit", type_=Integer()))
+    .subquery("by_advisers")
+)
+SELECT_BY_ADVISERS = (
+    _COLUMNS.select_from(_BY_ADVISERS)
+    .join(Post, col(Post.id) == _BY_ADVISERS.c.id)
+    .join(_THREAD, _THREAD.c.id == col(Post.thread_id))
+    .join(AUTHOR, AUTHOR.c.id == col(Post.author_id))
+    .order_by(col(Post.number))
+)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,11 @@ class ThreadState(StrEnum):
     LOCKED = "locked"
 
 
+def can_name(column: str) -> str:
+    """Return the condition, for an index and for what seeks in it, that a text can name somebody; few do."""
+    return f"{column} LIKE '%@%'"
+
+
 class ThreadVisibility(StrEnum):
     """Whether readers see a thread at all."""
 
@@ -51,6 +56,8 @@ class Thread(SQLModel, table=True):
         Index("ix_thread_waiting", "waiting_since", "id", postgresql_where=text("waiting_since IS NOT NULL")),
         Index("ix_thread_asked", "asked_since", "id", postgresql_where=text("asked_since IS NOT NULL")),
         Index("ix_thread_news", "news_since", "id", postgresql_where=text("news_since IS NOT NULL")),
+        Index("ix_thread_title_naming", "id", postgresql_where=text(can_name("title"))),
+        Index("ix_thread_lock_reason_naming", "id", postgresql_where=text(can_name("lock_reason"))),
         CheckConstraint(
             "(asked_since IS NULL) = (asked_number IS NULL) AND (news_since IS NULL) = (news_number IS NULL)",
             name="lanes",
@@ -114,6 +121,9 @@ class ThreadTitleRevision(SQLModel, table=True):
     """A title that a thread had before."""
 
     __tablename__ = "thread_title_revision"
+    __table_args__ = (
+        Index("ix_thread_title_revision_naming", "thread_id", "number", postgresql_where=text(can_name("title"))),
+    )
 
     thread_id: int = Field(primary_key=True, sa_type=BigInteger, foreign_key="thread.id")
     number: int = Field(primary_key=True)

@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, exists, false, func, inspect, or_, select, union_all, update
+from sqlalchemy import ColumnElement, case, exists, false, func, inspect, or_, select, text, union_all, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.content.markup import without_handle
-from forum.content.threads.tables import ERASED_TITLE, LOCK_REASON_MAX, TITLE_MAX, Thread, ThreadTitleRevision
+from forum.content.threads.tables import ERASED_TITLE, LOCK_REASON_MAX, TITLE_MAX, Thread, ThreadTitleRevision, can_name
 from forum.core import audit
 from forum.core.database import Query, Record, columns, query
 from forum.core.errors import NotFound
@@ -120,10 +120,12 @@ async def replace_handle_in_titles(session: AsyncSession, handle: str, new: str 
         (ThreadTitleRevision, "title", TITLE_MAX),
     ]
     for table, field, longest in texts:
-        naming = select(table).where(col(getattr(table, field)).icontains(f"@{handle}", autoescape=True))
+        # The first condition is in the index: other titles are not read.
+        is_named = col(getattr(table, field)).icontains(f"@{handle}", autoescape=True)
+        naming = select(table).where(text(can_name(field)), is_named)
         in_order = naming.order_by(*inspect(table).primary_key).with_for_update(key_share=True)
         for row in (await session.execute(in_order)).scalars().all():
-            text = getattr(row, field)
-            renamed = without_handle(text, handle, new)
-            setattr(row, field, renamed if len(renamed) <= longest else without_handle(text, handle))
+            written = getattr(row, field)
+            renamed = without_handle(written, handle, new)
+            setattr(row, field, renamed if len(renamed) <= longest else without_handle(written, handle))
         await session.flush()

@@ -66,7 +66,7 @@ def read_boards(spool: Spool, decoder: Decoder) -> Boards:
             text = decoder.decode(description).text
             yield BoardRecord(
                 old=str(old),
-                parent=str(parent) if parent in rows else None,
+                parent=str(parent) if parent in rows and rows[parent][2] != LINK else None,
                 is_section=kind == SECTION,
                 name=decoder.line(name) or f"Board {old}",
                 description=plain(text, decoder.decode(uid).text),

@@ -5,7 +5,7 @@ over. Memory stays bounded, because a row is: MEDIUMTEXT ends at 16 MiB.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +16,7 @@ from forum.importers.sources.files import CUT
 
 ROW_MAX = 16 << 20
 _CREATE_MAX = 1 << 20
+_TABLES_MAX = 10_000
 Value = bytes | None
 # Which columns of a table are wanted; None: nothing of it.
 Wanted = Callable[[str], Sequence[str] | None]
@@ -42,8 +43,9 @@ _QUOTED = {quote: re.compile(rb"(?:[^" + quote + rb"\\]++|\\.)*+", re.DOTALL) fo
 _QUOTED[b"`"] = re.compile(rb"[^`]*+")
 _WORD = re.compile(rb"[A-Za-z]+")
 _STATEMENTS = frozenset(
-    b"ALTER ANALYZE BEGIN CALL CHANGE COMMIT CREATE DELETE DELIMITER DROP END FLUSH GRANT INSERT LOCK OPTIMIZE REPLACE "
-    b"ROLLBACK SELECT SET START TRUNCATE UNLOCK UPDATE USE".split()
+    b"ALTER ANALYZE BEGIN CALL CHANGE COMMIT CREATE DEALLOCATE DELETE DELIMITER DO DROP END EXECUTE FLUSH GRANT INSERT "
+    b"LOCK OPTIMIZE PREPARE RELEASE RENAME REPLACE REVOKE ROLLBACK SAVEPOINT SELECT SET SHOW START TRUNCATE UNLOCK "
+    b"UPDATE USE".split()
 )
 _NO_COLUMNS = re.compile(rb"\s*(?:PRIMARY|UNIQUE|KEY|INDEX|FULLTEXT|SPATIAL|CONSTRAINT|FOREIGN|CHECK|PERIOD)\b", re.I)
 _COLUMN = re.compile(rb"\s*(" + _NAME + rb")\s")
@@ -59,6 +61,14 @@ class Row(NamedTuple):
 
     table: str
     values: tuple[Value, ...]
+
+
+class _Layout(NamedTuple):
+    """How the rows of a table are written: one pattern for the whole row, whose groups are the wanted values."""
+
+    row: re.Pattern[bytes]
+    groups: Sequence[int | None]  # of each wanted column
+    columns: int
 
 
 @dataclass
@@ -88,6 +98,7 @@ class _Reader:
         self.at = 0  # where in the buffer
         self.is_whole = False  # nothing follows the buffer
         self.statements = 0
+        self.layouts: dict[tuple[str, bytes | None], _Layout] = {}
         self.must_end_with: bytes | None = None  # what the program that wrote it writes last
 
     def rows(self) -> Iterator[Row]:
@@ -270,6 +281,7 @@ class _Reader:
         self.dump.columns[table] = tuple(columns)
         if self.dump.wanted(table) is not None:
             self.dump.tables.setdefault(table, 0)
+        self._refuse_many(self.dump.columns)
         self._skip_statement()
 
     def _has_end(self, at: int) -> bool:
@@ -297,25 +309,39 @@ class _Reader:
             self.at = match.end()
             self._skip_statement(table)
             return
-        columns = self._columns(table, match.group(2))
+        layout = self._layout(table, wanted, match.group(2))
         self.at = match.end()
-        # One pattern for the whole row: its groups are the wanted values.
-        kept = [column for column in columns if column in wanted]
-        groups = [b"(" + _VALUE + b")" if column in wanted else _VALUE for column in columns]
-        pattern = re.compile(rb"\s*+\(\s*+" + rb"\s*+,\s*+".join(groups) + rb"\s*+\)", re.DOTALL)
-        places = [kept.index(column) + 1 if column in kept else None for column in wanted]
         count = 0
         while True:
-            row = self._row(table, pattern, len(columns))
+            row = self._row(table, layout)
             self.at = row.end()
-            yield Row(table, tuple(None if n is None else _decode(row.group(n)) for n in places))
+            yield Row(table, tuple(None if n is None else _decode(row.group(n)) for n in layout.groups))
             count += 1
             self._have(64)
             if (following := _NEXT.match(self.buffer, self.at)) is None:
                 break
             self.at = following.end()
         self.dump.tables[table] = self.dump.tables.get(table, 0) + count
+        self._refuse_many(self.layouts)
         self._skip_statement(table)
+
+    def _refuse_many(self, known: Sized) -> None:
+        """Raise CannotMove for what would fill the memory, as no board does."""
+        if len(known) > _TABLES_MAX:
+            raise self._broken(f"it has more than {_TABLES_MAX:,} tables")
+
+    def _layout(self, table: str, wanted: Sequence[str], named: bytes | None) -> _Layout:
+        if (known := self.layouts.get((table, named))) is not None:
+            return known
+        columns = self._columns(table, named)
+        kept = [column for column in columns if column in wanted]
+        values = [b"(" + _VALUE + b")" if column in wanted else _VALUE for column in columns]
+        layout = self.layouts[table, named] = _Layout(
+            re.compile(rb"\s*+\(\s*+" + rb"\s*+,\s*+".join(values) + rb"\s*+\)", re.DOTALL),
+            [kept.index(column) + 1 if column in kept else None for column in wanted],
+            len(columns),
+        )
+        return layout
 
     def _columns(self, table: str, named: bytes | None) -> Sequence[str]:
         if named is not None:
@@ -326,16 +352,16 @@ class _Reader:
             )
         return columns
 
-    def _row(self, table: str, pattern: re.Pattern[bytes], columns: int) -> re.Match[bytes]:
+    def _row(self, table: str, layout: _Layout) -> re.Match[bytes]:
         while True:
-            row = pattern.match(self.buffer, self.at)
+            row = layout.row.match(self.buffer, self.at)
             if row and row.end() - self.at <= ROW_MAX:
                 return row
             if not row and (any_row := _ROW.match(self.buffer, self.at)):
                 values = len(_ONE.findall(any_row.group(1)))
-                if values == columns:
+                if values == layout.columns:
                     raise self._broken(f"a row of {table} cannot be understood")
-                raise self._broken(f"{table} has {columns} columns, and a row of it {values} values")
+                raise self._broken(f"{table} has {layout.columns} columns, and a row of it {values} values")
             if len(self.buffer) - self.at > ROW_MAX:
                 raise self._broken(f"a row of {table} is longer than 16 MiB, as after a missing quote")
             if not self._more():
@@ -344,7 +370,7 @@ class _Reader:
     # What the file says of itself
 
     def _note_promises(self, start: bytes) -> None:
-        if re.match(rb"(?:/\*!999999[^\n]*\n|mysqldump: [^\n]*\n)*-- (?:MySQL|MariaDB) dump", start):
+        if re.match(rb"(?:/\*M?!999999[^\n]*\n|mysqldump: [^\n]*\n)*-- (?:MySQL|MariaDB) dump", start):
             self.must_end_with = b"-- Dump completed"
         if b"-- PostgreSQL database dump" in start:
             raise CannotMove(f"{self.dump.path} is a dump of PostgreSQL; only MySQL and MariaDB are understood.")

@@ -6,10 +6,14 @@ Only what would be markup is escaped: members see the escapes when they edit an 
 import re
 
 # An address that linkify takes as a whole: it is left as it is, because an escape within would end the link.
-BARE_ADDRESS = re.compile(r"(?:https?://|www\.)[\w-]+(?:[.:/?=&%#~+][\w-]+)*/?", re.IGNORECASE)
-# An address for mail, which linkify finds.
-MAIL_ADDRESS = re.compile(r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
-_AT_END, _BEFORE_SPACE = (
+BARE_ADDRESS = re.compile(
+    r"(?:https?://|www\.)[\w-]+(?:\.[\w-]+)*(?::[0-9]{1,5})?(?:/(?:[\w-]+(?:[.:/?=&%#~+][\w-]+)*/?)?)?", re.IGNORECASE
+)
+# An address for mail that it finds: it knows these ends of names.
+MAIL_ADDRESS = re.compile(
+    r"[A-Z0-9]+(?:[._-][A-Z0-9]+)*@[A-Z0-9-]+(?:\.[A-Z0-9-]+)*\.(?:[A-Z]{2}|com|edu|gov|info|net|org)", re.IGNORECASE
+)
+_LAST, _FOLLOWED = (
     re.compile(
         rf"""
         (?P<kept>(?<![\w.+/-]){BARE_ADDRESS.pattern}(?=[.,;:!?)'"”’»]*{end}))
@@ -19,14 +23,14 @@ _AT_END, _BEFORE_SPACE = (
             | ~(?=~) | (?<=~)~
             | \[(?=removed) | \[(?![\w\ /=,.'’…&+-]{{1,60}}\](?!\())  # "[hugs]" stays
             | <(?=[^\s<])(?!3+(?:[\s.,!?)<]|\Z))  # so does "<3"
-            | &(?=\#?\w{{1,40}};)
+            | &(?=\#?\w{{1,40}}{semicolon})
             | (?<![A-Za-z0-9/])@(?=\S)
             | :(?=//) | (?<=www)\.
         )
         """,
         re.VERBOSE | re.IGNORECASE,
     )
-    for end in (r"(?:\s|\Z)", r"\s")
+    for end, semicolon in ((r"(?:\s|\Z)", ";"), (r"\s", r"(?:;|\Z)"))
 )
 _MAY_BE_MARK = re.compile(r"[\\`*_~\[<&@:]")  # most words have none, and this is found much faster
 _MARK_IN_LINK = re.compile(r"[\\`*_~\[\]<&]")
@@ -39,9 +43,9 @@ def escape(text: str, is_followed: bool = False) -> str:
 
     Where a mark of ours follows, an address at the end would take it in: it is no link then.
     """
-    if not _MAY_BE_MARK.search(text) and "www." not in text.lower():
-        return text
-    return (_BEFORE_SPACE if is_followed else _AT_END).sub(_escaped, text)
+    if _MAY_BE_MARK.search(text) or "www." in text.lower():
+        text = (_FOLLOWED if is_followed else _LAST).sub(_escaped, text)
+    return text
 
 
 def escape_in_link(text: str) -> str:

@@ -15,14 +15,14 @@ from forum.importers.texts.tree import Builder
 _SAME: Final = {
     **{"a": "url", "blockquote": "quote", "cite": "i"},
     **dict.fromkeys(("code", "kbd", "tt"), "c"),
-    **dict.fromkeys(("div", "section", "article", "figure", "figcaption", "table", "tr", "dl", "dt", "dd"), "p"),
+    **dict.fromkeys(("div", "section", "article", "figure", "figcaption", "dl", "dt", "dd"), "p"),
 }
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _EMBEDDED = {"iframe": "A page or video", "video": "A video", "audio": "A recording"}
 _KEPT = {
     *_SAME, *_HEADINGS, *_EMBEDDED,
     *("b", "br", "del", "em", "hr", "i", "img", "ins", "li", "ol", "p", "pre"),
-    *("q", "s", "strike", "strong", "td", "th", "u", "ul"),
+    *("q", "s", "strike", "strong", "table", "td", "th", "tr", "u", "ul"),
 }  # fmt: skip
 _TAGS = nh3.Cleaner(
     tags=_KEPT,
@@ -80,8 +80,6 @@ class _HtmlReader:
                 return
             case "q":
                 self.builder.say("", "“")
-            case "td" | "th":
-                self.builder.say(" ")
             case "img":
                 self.builder.picture(value, "")
             case _ if name in _HEADINGS:

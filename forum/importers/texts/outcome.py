@@ -9,7 +9,7 @@ class How(StrEnum):
     """How exactly a text could be carried over; its words are all there in each case."""
 
     WORD_FOR_WORD = "word_for_word"
-    WITHOUT_EMPHASIS = "without_emphasis"
+    WITHOUT_EMPHASIS = "without_emphasis"  # at one place at least, or at all
     PLAIN = "plain"  # quotes and lists are only told in words
 
 

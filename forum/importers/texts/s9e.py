@@ -9,7 +9,7 @@ from html import unescape
 from xml.parsers.expat import ExpatError, ParserCreate
 
 from forum.importers.texts.outcome import Damaged
-from forum.importers.texts.tags import COLLECTED, close_tag, open_tag, put
+from forum.importers.texts.tags import COLLECTED, SPOILERS, close_tag, open_tag, put
 from forum.importers.texts.tree import Builder
 
 _ROOT = re.compile(r"<[rt][ >/]")
@@ -17,7 +17,15 @@ _AS_TYPED = {"s", "e", "i"}
 _TYPED = re.compile(r"<([sei])>[^<]*(?:<br/>[^<]*)*</\1>")
 _TAG = re.compile(r"<[^<>]*>")
 # The attribute that says what a tag is about.
-_VALUES = {"quote": "author", "list": "type", "url": "url", "email": "email", "img": "src", "emoji": "seq"}
+_VALUES = {
+    "quote": "author",
+    "list": "type",
+    "url": "url",
+    "email": "email",
+    "img": "src",
+    "emoji": "seq",
+    **{tag: tag for tag in SPOILERS},
+}
 
 
 def is_xml(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 
+from forum.core.text import carried
 from forum.importers.texts.outcome import Loss
 from forum.importers.texts.tree import Builder, Style
 
@@ -11,14 +12,16 @@ _STYLES = {
     **dict.fromkeys(("s", "strike", "del"), Style.STRUCK),
     "c": Style.CODE,
 }
+SPOILERS = ("spoiler", "spoil", "hide", "hidden", "trigger")
 _LOSSES = {
     **dict.fromkeys(("u", "ins"), Loss.UNDERLINE),
     **dict.fromkeys(("color", "colour", "highlight"), Loss.COLOUR),
     **dict.fromkeys(("size", "font"), Loss.SIZE),
     **dict.fromkeys(("align", "center", "centre", "left", "right", "justify"), Loss.ALIGNMENT),
-    **dict.fromkeys(("spoiler", "spoil", "hide", "hidden", "trigger"), Loss.SPOILER),
+    **dict.fromkeys(SPOILERS, Loss.SPOILER),
 }
-_BLOCKS = {"align", "center", "centre", "left", "right", "justify", "spoiler", "spoil", "hide", "hidden", "p"}
+_BLOCKS = {*SPOILERS, *("align", "center", "centre", "left", "right", "justify", "p", "table")}
+_BETWEEN = {"tr": "\n", "td": " ", "th": " "}  # what parts the words of a table
 _NOTHING = {"r", "t", "p", "link_text", "censor", "mention"}  # show their words and no more
 # Their words are needed as a whole.
 COLLECTED = {"code", "img", "attachment", "e", "emoji"}
@@ -48,7 +51,8 @@ _SMILEYS = {
     "😁": ":mrgreen:",
     "🤓": ":geek: :ugeek:",
 }
-_SEQUENCE = re.compile(r"[0-9a-f]{2,5}(?:-[0-9a-f]{2,5}){0,15}")  # of the code points of an emoji
+_CODE_POINT = r"(?:[23][0-9a-f]|[0-9a-cef][0-9a-f]{3}|1[0-9a-f]{4})"  # of an emoji: no half of a pair
+_SEQUENCE = re.compile(rf"{_CODE_POINT}(?:-{_CODE_POINT}){{0,15}}")
 _EMOJI = {code: emoji for emoji, codes in _SMILEYS.items() for code in codes.split()}
 
 
@@ -74,6 +78,10 @@ def open_tag(builder: Builder, name: str, value: str = "", post: str | None = No
                 builder.end_paragraph()
             if name not in _NOTHING:
                 builder.losses.add(_LOSSES.get(name, Loss.EFFECT))
+            if between := _BETWEEN.get(name):
+                builder.say(between)
+            if name in SPOILERS and value:
+                builder.say("", f"{value}\n")  # readers saw what it was about
 
 
 def close_tag(builder: Builder, name: str) -> None:
@@ -103,7 +111,7 @@ def put(builder: Builder, name: str, value: str, words: str) -> None:
         case "attachment":
             builder.attachment("picture" if words.strip().lower().endswith(_PICTURES) else "file", words)
         case "emoji" if words.isascii() and _SEQUENCE.fullmatch(value):
-            builder.say(words, "".join(chr(int(code, 16)) for code in value.split("-")))
+            builder.say(words, carried("".join(chr(int(code, 16)) for code in value.split("-"))))
         case "emoji":
             builder.say(words)
         case _:

@@ -129,6 +129,7 @@ class Writer:
                 if kind == LINK:
                     span = _Span(LINK, end, "[", f"]({links[at]})")
                 else:
+                    end = _outside_link(runs, at, end)
                     is_linked = any(span.kind == LINK for span in spans)
                     first = "[" if links[at] and not is_linked else words[0]
                     last = ")" if links[end - 1] and not is_linked else written[end - 1][-1]
@@ -152,7 +153,9 @@ class Writer:
             return escape_all(run.text)
         if links[at]:
             return escape_in_link(run.text)
-        return escape(run.text, is_followed=bool(run.style) or at + 1 < len(runs))
+        words = escape(run.text, is_followed=bool(run.style) or at + 1 < len(runs))
+        is_picture = words.endswith("!") and any(links[at + 1 : at + 2])  # as our markup would take it
+        return f"{words[:-1]}\\!" if is_picture else words
 
     def _links(self, runs: Sequence[Run]) -> list[str | None]:
         """Return the address of each run as it is written, "" where its words are a link as they stand, or None."""
@@ -227,25 +230,34 @@ def _list_marks(listing: Listing, last: tuple[str, str], around: str) -> tuple[s
 
 
 def _pieces(runs: Sequence[Run]) -> Iterator[Run]:
-    """Give the runs with spaces at their ends on their own, in what style is on both sides of them."""
-    last = Style.PLAIN
-    for at, run in enumerate(runs):
-        if not run.style and (run.text.strip() or not run.text):
-            last = run.style
+    """Give the runs, with what emphasis cannot begin or end with on its own, in what style is on both sides of it."""
+    around = [Run(""), *runs, Run("")]
+    for before, run, after in zip(around, runs, around[2:], strict=False):
+        if not run.style:
             yield run
             continue
-        words = run.text.strip()
-        following = runs[at + 1].style if at + 1 < len(runs) else Style.PLAIN
-        if not words:
-            yield Run(run.text, last & following & run.style, run.link)
+        start, end = _emphasised(run, before.text[-1:], after.text[:1])
+        if start == end:
+            yield Run(run.text, before.style & run.style & after.style, run.link)
             continue
-        start = run.text.index(words)
-        if start:
-            yield Run(run.text[:start], last & run.style, run.link)
-        yield Run(words, run.style, run.link)
-        if ending := run.text[start + len(words) :]:
-            yield Run(ending, run.style & following, run.link)
-        last = run.style
+        yield Run(run.text[:start], before.style & run.style, run.link)
+        yield Run(run.text[start:end], run.style, run.link)
+        yield Run(run.text[end:], run.style & after.style, run.link)
+
+
+def _emphasised(run: Run, before: str, after: str) -> tuple[int, int]:
+    """Return which part of a run emphasis can be around: no spaces, and beside a letter no punctuation marks."""
+    text = run.text
+    end = len(text.rstrip())
+    start = min(len(text) - len(text.lstrip()), end)
+    if run.style & Style.CODE:
+        return start, end
+    first, last = start, end
+    while before and not start and first < last and isPunctChar(text[first]) and not _is_edge(before):
+        first += 1
+    while after and end == len(text) and first < last and isPunctChar(text[last - 1]) and not _is_edge(after):
+        last -= 1
+    return (first, last) if first < last else (start, end)
 
 
 def _merged(runs: Sequence[Run]) -> list[Run]:
@@ -277,6 +289,14 @@ def _span_ends(runs: Sequence[Run]) -> list[dict[Style, int]]:
         }
         ends.append(following)
     return ends[::-1]
+
+
+def _outside_link(runs: Sequence[Run], at: int, end: int) -> int:
+    """Return where emphasis that would end within a link has to end: before it. It begins again in the link."""
+    before = end
+    while end < len(runs) and runs[end].link and before > at and runs[before - 1].link == runs[end].link:
+        before -= 1
+    return before if before > at else end
 
 
 def _hugs(outer: str, inner: str) -> bool:

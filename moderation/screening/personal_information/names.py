@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
-from zxcvbn.frequency_lists import FREQUENCY_LISTS
-
+from moderation.screening.frequent_words import frequent
 from moderation.screening.personal_information.spans import SIEVE, Recognised, linear
 from moderation.screening.personal_information.word_lists import english, phrases, words
 from moderation.screening.sieve import Scan
@@ -100,8 +99,7 @@ class _Words(NamedTuple):
 
 @cache
 def _words() -> _Words:
-    lists = FREQUENCY_LISTS
-    names = frozenset({*lists["female_names"], *lists["male_names"], *words("names")})
+    names = frozenset({*frequent("female_names"), *frequent("male_names"), *words("names")})
     no_names = frozenset(word.lower() for word in words("no_names"))
     return _Words(names, words("no_small_names") | no_names, no_names, english() - names)
 

@@ -5,7 +5,8 @@ from functools import cache
 from importlib import resources
 
 import yaml
-from zxcvbn.frequency_lists import FREQUENCY_LISTS
+
+from moderation.screening.frequent_words import frequent
 
 
 @cache
@@ -24,7 +25,7 @@ def words(name: str) -> frozenset[str]:
 @cache
 def english() -> frozenset[str]:
     """Return the words that people write most."""
-    return frozenset(FREQUENCY_LISTS["us_tv_and_film"][:9000]) | frozenset(FREQUENCY_LISTS["english_wikipedia"][:4000])
+    return frozenset(frequent("us_tv_and_film")[:9000]) | frozenset(frequent("english_wikipedia")[:4000])
 
 
 def is_english(word: str) -> bool:

@@ -22,8 +22,8 @@ from sqlmodel import col
 
 from forum.authentication import sessions
 from forum.authentication.second_factor import enrolment, passkeys, webauthn, webauthn_parsing
+from forum.authentication.second_factor.relying_party import Party
 from forum.authentication.second_factor.tables import Passkey, PasskeyChallenge, Purpose, RecoveryCode
-from forum.authentication.second_factor.webauthn import Party
 from forum.authentication.sessions import MemberSession
 from forum.core import clock
 from forum.core.database import columns

@@ -5,7 +5,6 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import datetime, timedelta
 from http.cookies import SimpleCookie
 from typing import Any
@@ -31,6 +30,7 @@ from forum.members.tables import Member, Role, Standing
 from forum.members.viewer import GUEST
 from forum.passwords import hashing
 from tests.support import make
+from tests.support.scenes import sql
 
 API = "/api/v1"
 FRIENDS = "https://friends.example"
@@ -54,12 +54,10 @@ def settings(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-async def elsewhere(settings: Settings, app: FastAPI) -> AsyncIterator[tuple[FastAPI, HandWound]]:
-    """Another process of the same forum, and the clock of its doorkeeper."""
-    wound = HandWound()
-    async with make.application(settings) as other:
-        other.state.services = replace(other.state.services, session_cache=SessionCache(wound))
-        yield other, wound
+async def other(settings: Settings, app: FastAPI) -> AsyncIterator[FastAPI]:
+    """Another process of the same forum."""
+    async with make.application(settings) as application:
+        yield application
 
 
 async def _sign_in(client: httpx.AsyncClient, login: str, password: str = make.PASSWORD, **more: Any) -> httpx.Response:
@@ -433,7 +431,7 @@ async def test_a_session_that_nobody_uses_for_thirty_days_is_over(
         async with services.database.work() as session:
             await session.execute(update(MemberSession).values(used_at=clock.now() - unused))
         services.session_cache.invalidate(None)
-        services.session_cache._seen.clear()
+        services.session_cache._known.clear()
         assert await _status(app, token) == status
 
 
@@ -526,36 +524,52 @@ async def test_a_new_password_ends_every_other_session_and_forgets_every_device(
     assert await _count(services, Device) == 1
 
 
-# What another process still believes.
+# What another process believes.
 
 
-async def test_a_session_that_ended_elsewhere_is_over_within_five_seconds(
-    app: FastAPI, elsewhere: tuple[FastAPI, HandWound], guest: httpx.AsyncClient
+async def test_what_ends_in_one_process_counts_with_the_next_request_in_every_other(
+    app: FastAPI, services: Services, other: FastAPI
 ) -> None:
-    other, wound = elsewhere
-    await make.member(app.state.services, "heron")
-    token = (await _sign_in(guest, "heron")).json()["token"]
-    assert await _status(app, token) == await _status(other, token) == 200
-    async with make.client(app, Authorization=f"Bearer {token}") as heron:
-        assert (await heron.delete(f"{API}/sessions/current")).status_code == 204
-    assert await _status(app, token) == 401
-    wound.seconds += 4.9
-    assert await _status(other, token) == 200  # remembered: this is what the five seconds buy
-    wound.seconds += 0.1
-    assert await _status(other, token) == 401
+    """However it ends: each time, the other process has just answered, and knows whose the token is."""
+    board = await make.board(services, readers=["member"])
+    thread = await make.thread(services, (await make.member(services, "magpie")).handle)
+    paths = [f"{API}/threads/{thread}", f"{API}/boards/{board.slug}/threads", f"{API}/advisers", f"{API}/me"]
 
+    async def statuses(client: httpx.AsyncClient) -> list[int]:
+        return [(await client.get(path)).status_code for path in paths]
 
-async def test_a_role_that_was_taken_away_holds_nowhere_after_five_seconds(
-    app: FastAPI, services: Services, elsewhere: tuple[FastAPI, HandWound]
-) -> None:
-    other, wound = elsewhere
-    async with make.signed_in(other, "suzie", Role.MODERATOR) as suzie:
-        assert (await suzie.get(f"{API}/adviser/threads")).status_code == 200
-        async with services.database.work() as session:
-            member = await get_member(session, "suzie")
-            await roles.revoke(session, member, Role.MODERATOR, clock.now())
-        wound.seconds += 5
-        assert (await suzie.get(f"{API}/adviser/threads")).status_code == 401  # whoever's power changes signs in anew
+    for path in ("sessions/current", "me/sessions"):
+        async with make.signed_in(other, "heron") as there:
+            assert await statuses(there) == [200, 200, 200, 200]
+            async with make.client(app, Authorization=there.headers["Authorization"]) as same:
+                assert (await same.delete(f"{API}/{path}")).status_code == 204
+            assert await statuses(there) == [404, 404, 200, 401]
+    async with make.signed_in(other, "tern") as there, make.signed_in(app, "tern") as same:
+        assert await statuses(there) == [200, 200, 200, 200]
+        change = {"current": make.PASSWORD, "new": ANOTHER}
+        assert (await same.put(f"{API}/me/password", json=change)).status_code == 204
+        assert await statuses(there) == [404, 404, 200, 401]
+        assert await statuses(same) == [200, 200, 200, 200]
+    async with make.signed_in(other, "wren") as there:
+        for standing in (Standing.SUSPENDED, Standing.BANNED):
+            assert await statuses(there) == [200, 200, 200, 200]
+            await make.sanction(services, "wren", standing)
+            assert await statuses(there) == [404, 404, 200, 200]  # their own account stays open
+            reply = await there.post(f"{API}/threads/{thread}/posts", json={"body_markdown": "Wait for me."})
+            assert reply.status_code == 403
+            await sql(services, "DELETE FROM sanction")
+        assert await statuses(there) == [200, 200, 200, 200]
+        await sql(services, "DELETE FROM member_session")
+        assert await statuses(there) == [404, 404, 200, 401]
+    async with make.signed_in(other, "suzie", Role.MODERATOR) as there:
+        queue = f"{API}/moderation/cases"
+        assert (await there.get(queue)).status_code == 200
+        await sql(services, "UPDATE member_session SET second_factor = false")  # as where somebody turned it off
+        assert (await there.get(queue)).status_code == 403
+        await sql(services, "UPDATE member_session SET second_factor = true")
+        assert (await there.get(queue)).status_code == 200
+        await sql(services, "DELETE FROM role_grant")
+        assert (await there.get(queue)).status_code == 403
 
 
 async def test_a_doorkeeper_counts_from_before_it_read(services: Services, guest: httpx.AsyncClient) -> None:
@@ -571,10 +585,10 @@ async def test_a_doorkeeper_counts_from_before_it_read(services: Services, guest
     assert (await session_cache.load(reader, token, clock.now())).handle == "heron"
     known = session_cache.get(token)
     assert known is not None
-    assert known.handle == "heron"
+    assert known.viewer.handle == "heron"
 
 
-async def test_a_doorkeeper_that_reads_while_a_session_ends_does_not_remember_it(
+async def test_what_a_doorkeeper_read_while_a_session_ended_is_not_believed(
     services: Services, guest: httpx.AsyncClient
 ) -> None:
     heron = await make.member(services, "heron")
@@ -584,29 +598,12 @@ async def test_a_doorkeeper_that_reads_while_a_session_ends_does_not_remember_it
     async with services.database.work() as session:
         listed = (await session.execute(sessions.select_sessions(viewer, clock.now()))).one()
         await sessions.delete_session(session, viewer, listed.id)
-        session_cache.invalidate(heron.id)
         reader = services.database.reader  # before the end is committed
         assert (await session_cache.load(reader, token, clock.now())).id == heron.id
-    assert session_cache.get(token) is None
+    known = session_cache.get(token)
+    assert known is not None
+    assert known.version != await services.page_versions.ask_viewers()
     assert await session_cache.load(reader, token, clock.now()) == GUEST
-
-
-async def test_a_doorkeeper_remembers_again_after_a_change(services: Services, guest: httpx.AsyncClient) -> None:
-    heron, bittern = await make.member(services, "heron"), await make.member(services, "bittern")
-    tokens = [(await _sign_in(guest, handle)).json()["token"] for handle in ("heron", "bittern")]
-    wound = HandWound()
-    session_cache = SessionCache(wound)
-    reader = services.database.reader
-    for token in tokens:
-        await session_cache.load(reader, token, clock.now())
-    session_cache.invalidate(heron.id)
-    recalled = [session_cache.get(token) for token in tokens]
-    assert [viewer and viewer.id for viewer in recalled] == [None, bittern.id]
-    wound.seconds += 5
-    for token in tokens:
-        await session_cache.load(reader, token, clock.now())
-    recalled = [session_cache.get(token) for token in tokens]
-    assert [viewer and viewer.id for viewer in recalled] == [heron.id, bittern.id]
 
 
 async def test_a_doorkeeper_remembers_no_more_than_it_may(
@@ -761,8 +758,8 @@ class _SlowReader:
     def __init__(self, reader: Any, wound: HandWound, seconds: float) -> None:
         self._reader, self._wound, self._seconds = reader, wound, seconds
 
-    async def row(self, statement: Any, **values: Any) -> Any:
-        found = await self._reader.row(statement, **values)
+    async def rows(self, statement: Any, **values: Any) -> Any:
+        found = await self._reader.rows(statement, **values)
         self._wound.seconds += self._seconds
         return found
 

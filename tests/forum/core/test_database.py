@@ -14,12 +14,13 @@ from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
-from forum.core import database
+from forum.core import database, embedded_postgres
 from forum.core.database import Database, Prepared
 from forum.core.embedded_postgres import SOCKET_NAME
 from forum.core.settings import Settings
 from forum.http.services import Services
 from tests.architecture.test_openapi import STAFF, fill, finite_operations
+from tests.conftest import database_called
 from tests.support import make
 
 # What staff looked at is written down; and `/readyz` tries whether the database takes a write.
@@ -153,6 +154,32 @@ async def test_of_several_hosts_the_one_that_takes_writes_is_found_and_asked_fir
             (await forum.reader.open_connection()).terminate()
         finally:
             await forum.close()
+
+
+async def test_past_a_pooler_goes_what_listens(server: embedded_postgres.Server, database_url: str) -> None:
+    behind = Database(database_called(server.url, "postgres"), pool_size=1, direct_url=database_url)
+    name = Prepared(text("SELECT current_database() AS name"))
+    direct = await behind.reader.open_connection()
+    try:
+        assert await direct.fetchval(name.sql) == make_url(database_url).database
+        assert (await behind.reader.row(name)).name == "postgres"
+    finally:
+        direct.terminate()
+        await behind.close()
+
+
+def test_a_database_goes_back_to_an_older_version_and_forward_again(database_url: str) -> None:
+    with pytest.raises(ValueError, match="There is no migration of-last-year"):
+        database.migrate_back(database_url, "of-last-year")
+    database.migrate_back(database_url, "0063")
+    assert asyncio.run(_revision(database_url)) == "0063"
+    database.migrate(database_url)
+    assert asyncio.run(_revision(database_url)) == database.newest_migration()
+
+
+async def _revision(url: str) -> str:
+    async with database.engine_for_once(url).connect() as connection:
+        return str(await connection.scalar(text("SELECT version_num FROM alembic_version")))
 
 
 async def test_where_no_host_takes_writes_it_is_said_as_where_one_refuses_them(database_url: str) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from forum.core import side_process
 from forum.core.errors import Overloaded
+from tests.support.running import until
 
 ROOT = Path(__file__).parents[3]
 
@@ -35,6 +36,15 @@ async def test_a_call_survives_that_the_process_was_killed() -> None:
     child = await side_process.run(os.getpid)
     os.kill(child, signal.SIGKILL)
     assert await side_process.run(os.getpid) != child
+
+
+async def test_it_ends_when_nobody_needs_it_and_starts_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    os.kill(await side_process.run(os.getpid), signal.SIGKILL)
+    monkeypatch.setattr(side_process, "IDLE_SECONDS", 0.1)
+    child = psutil.Process(await side_process.run(os.getpid))
+    assert await until(lambda: child.status() == psutil.STATUS_ZOMBIE)
+    monkeypatch.undo()
+    assert await side_process.run(os.getpid) != child.pid
 
 
 async def test_a_call_that_kills_the_process_is_refused_and_the_next_one_answered() -> None:

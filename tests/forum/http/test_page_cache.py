@@ -66,11 +66,12 @@ class Watch:
 
 @pytest.fixture
 async def watch(app: FastAPI, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Watch]:
-    """Two processes, in which a guest, a member and an author read, and one that keeps nothing."""
+    """Two processes, in which a guest, an adviser and an author read, and one that keeps nothing."""
     monkeypatch.setattr(glossary, "FRESH_SECONDS", 0.0)  # of the one that keeps nothing
     services: Services = app.state.services
     await make.board(services, "court")
     await a_post(services, BODY)
+    await make.member(services, "magpie", Role.ADVISER)
     async with AsyncExitStack() as stack:
         other = await stack.enter_async_context(make.application(settings))
         plain = await stack.enter_async_context(make.application(settings.model_copy(update={"page_cache": 0})))

@@ -348,7 +348,11 @@ async def test_who_signs_out_or_loses_a_role_hears_no_more(app: FastAPI, service
             await beacon.is_next(first, second)
             assert (await suzie.delete(f"{API}/sessions/current")).is_success
             assert await second.next() is None
-            # A sanction counts at once, too.
+            # A second factor that was turned off, and a sanction, count at once, too.
+            await sql(services, "UPDATE member_session SET second_factor = false")
+            await sql(services, f"UPDATE thread SET title = 'Who else?' WHERE id = {thread}")
+            await beacon.is_next(first)
+            await sql(services, "UPDATE member_session SET second_factor = true")
             await make.sanction(services, "orla", Standing.SUSPENDED)
             await sql(services, f"UPDATE thread SET title = 'And now?' WHERE id = {thread}")
             await beacon.is_next(first)

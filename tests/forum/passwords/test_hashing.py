@@ -156,14 +156,13 @@ async def test_two_members_with_one_password_have_different_hashes() -> None:
 
 async def test_a_password_that_is_slow_to_judge_is_judged_by_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
     judged: list[str] = []
-    real = policy.zxcvbn
+    real = policy._estimate
 
-    def watched(password: str, **options: Any) -> dict[str, Any]:
+    def watched(password: str, user_inputs: list[str]) -> dict[str, Any]:
         judged.append(password)
-        verdict: dict[str, Any] = real(password, **options)
-        return verdict
+        return real(password, user_inputs)
 
-    monkeypatch.setattr(policy, "zxcvbn", watched)
+    monkeypatch.setattr(policy, "_estimate", watched)
     many_words_at_once = "4@8({[<369!1|70$5+%2" * 12
     await hashing.hash_new_password(many_words_at_once, about=(), pointer="#/password")
     assert judged == [many_words_at_once[:32]]

@@ -150,3 +150,23 @@ async def test_a_phpbb_hash_within_bcrypt_is_refused_for_the_work_of_either(monk
     monkeypatch.delattr(legacy_hashes.HashFormat, "verify")
     for cost in "EFSUz":
         assert await hashing.verify(TYPED[0], f"{kept[:6]}{cost}{kept[7:]}") == (False, None)
+
+
+async def test_a_quick_one_that_moves_is_kept_within_one_of_ours_and_opens_as_before() -> None:
+    for kind in ("phpBB $H$", "WordPress $P$", "WordPress md5"):
+        typed, kept = next(_minted(KINDS[kind]))
+        stored = hashing.hash_to_store(kept)
+        assert stored is not None
+        assert kept[-20:] not in stored
+        right, renewed = await hashing.verify(typed, stored)
+        assert right
+        assert renewed is not None
+        assert renewed.startswith(OURS)
+        assert await hashing.verify(f"!{typed}", stored) == (False, None)
+        assert await hashing.verify(kept, stored) == (False, None)  # who stole the old board's database has only this
+        for spoiled in (stored[:-1], stored + "\n", stored.replace("$moved$", "$moved$$"), stored + "é"):
+            assert await hashing.verify(typed, spoiled) == (False, None)
+    costly = KINDS["phpBB $2y$"](TYPED[0], 1)
+    assert hashing.hash_to_store(costly) == costly
+    for unknown in ("", "0" * 31, "0" * 33, "A" * 32, "$CP$x", "$H$z" + "a" * 30, "pbkdf2:sha256:1$a$b"):
+        assert hashing.hash_to_store(unknown) is None

@@ -1,0 +1,61 @@
+"""How long it takes to look at an old board and to move it, and how much memory. The boards are made up."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+from rich.table import Table
+
+from tests.support.old_boards import make_board, write
+
+VERSIONS = ("3.3.14", "3.0.12")
+MEMBERS = 2_000
+_LOOKED_AFTER = 0.2  # seconds
+
+
+def measure(posts: int) -> Table:
+    """Look at a board of each form, then move it into a new forum."""
+    table = Table("", "seconds", "posts/s", "peak MB", box=None, pad_edge=False)
+    with tempfile.TemporaryDirectory(prefix="forum-moving-") as name:
+        for version in VERSIONS:
+            folder = Path(name) / version
+            folder.mkdir()
+            dump = write(make_board(posts, members=MEMBERS, version=version), folder / "board.sql.gz", "mysqldump")
+            plan = folder / "moving.toml"
+            for command in (["look", dump, "--to", folder], ["run", dump, "--plan", plan, "--skip-backup"]):
+                seconds, peak = _run(list(map(str, command)), folder)
+                what = f"{command[0]}: phpBB {version}, {posts:,} posts"
+                table.add_row(what, f"{seconds:.1f}", f"{posts / seconds:,.0f}", f"{peak / 2**20:,.0f}")
+    return table
+
+
+def _run(command: Sequence[str], folder: Path) -> tuple[float, int]:
+    """Return how long a command took, and the most memory that it and its processes held, without PostgreSQL."""
+    settings = {"FORUM_DATA": str(folder / "data"), "FORUM_PUBLIC_URL": "https://forum.example.org"}
+    begun, peak = time.perf_counter(), 0
+    with subprocess.Popen(
+        [sys.executable, "-m", "forum", "import", *command], env={**os.environ, **settings}, stdout=subprocess.DEVNULL
+    ) as process:
+        while process.poll() is None:
+            with suppress(psutil.Error):
+                peak = max(peak, _held(psutil.Process(process.pid)))
+            time.sleep(_LOOKED_AFTER)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return time.perf_counter() - begun, peak
+
+
+def _held(process: psutil.Process) -> int:
+    """Return what a process and those that it started hold; what several share counts once."""
+    held = 0
+    for one in (process, *process.children(recursive=True)):
+        with suppress(psutil.Error):
+            if "postgres" not in one.name():
+                held += one.memory_full_info().pss
+    return held
