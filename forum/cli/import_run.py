@@ -19,7 +19,7 @@ from forum.core.database import Database
 from forum.core.settings import Settings
 from forum.core.work import Work
 from forum.importers import check as checks
-from forum.importers import phpbb
+from forum.importers import programs
 from forum.importers.errors import CannotMove
 from forum.importers.plan import Plan
 from forum.importers.run import Import, Stage, carry_over, find_unfinished
@@ -54,9 +54,12 @@ _SAID = {
 
 @cli.command()
 def run(
-    dump: Annotated[Path, typer.Argument(help="The old board's dump, as for `forum import look`", exists=True)],
+    dump: Annotated[list[Path], typer.Argument(help="What was given to `forum import look`", exists=True)],
     plan: Annotated[Path, typer.Option(help="The plan that `forum import look` wrote, as you changed it")],
     *,
+    people: Annotated[
+        Path | None, typer.Option(help="For WordPress: a dump of its database, in which its users are", exists=True)
+    ] = None,
     backup: Annotated[
         Path | None, typer.Option(help="Where the backup is written that comes first; else in FORUM_DATA")
     ] = None,
@@ -73,7 +76,7 @@ def run(
             first_steps(url)
             if not skip_backup and not with_work(url, _is_under_way):
                 _back_up(url, backup or settings.data / f"before-moving-{clock.now():%Y-%m-%d-%H%M%S}.backup")
-            with _staged(dump, settings.data / STAGING) as staging, _progress(staging) as seen:
+            with _staged(dump, people, settings.data / STAGING) as staging, _progress(staging) as seen:
                 ended = signals.run(_carry(url, make_import(staging, wanted, settings), seen))
     except CannotMove as error:
         fail(str(error))
@@ -127,15 +130,16 @@ def _back_up(url: str, file: Path) -> None:
 
 
 @contextmanager
-def _staged(dump: Path, file: Path) -> Iterator[Staging]:
-    """Give the records of a dump, read anew; they go when the block ends, however it ends."""
+def _staged(dump: list[Path], people: Path | None, file: Path) -> Iterator[Staging]:
+    """Give the records of an old board, read anew; they go when the block ends, however it ends."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.unlink(missing_ok=True)
     try:
         with Staging(file) as staging:
             with _bar() as progress:
-                task = progress.add_task("Reading", total=dump.stat().st_size)
-                phpbb.read(dump, staging, seen=lambda size: progress.update(task, completed=size))
+                size = sum(path.stat().st_size for path in [*dump, *([people] if people else [])])
+                task = progress.add_task("Reading", total=size)
+                programs.read(dump, staging, people=people, seen=lambda size: progress.update(task, completed=size))
             yield staging
     finally:
         file.unlink(missing_ok=True)
