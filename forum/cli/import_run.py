@@ -12,7 +12,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum.cli.runtime import database_of, fail, first_steps, on_forum, out, reaching, with_work
+from forum.cli.runtime import database_of, fail, first_steps, out, reaching, with_work
 from forum.core import backup as backups
 from forum.core import clock, signals
 from forum.core.database import Database
@@ -78,22 +78,37 @@ def run(
                 _back_up(url, backup or settings.data / f"before-moving-{clock.now():%Y-%m-%d-%H%M%S}.backup")
             with _staged(dump, people, settings.data / STAGING) as staging, _progress(staging) as seen:
                 ended = signals.run(_carry(url, make_import(staging, wanted, settings), seen))
+                found = with_work(url, lambda work: checks.compare(work.session, staging))
     except CannotMove as error:
         fail(str(error))
-    _report(ended)
+    _report(ended, found)
 
 
 @cli.command()
-def check() -> None:
+def check(
+    dump: Annotated[
+        Path | None, typer.Argument(help="A dump of the old board: is each of its posts here?", exists=True)
+    ] = None,
+) -> None:
     """Look through all that moved here: that it is there, numbered, counted and hidden as it should be.
 
     The exit status is 1 if anything is wrong.
     """
+    settings = Settings()
 
     async def act(work: Work) -> tuple[dict[str, int], list[str]]:
         return await checks.count_moved(work.session), await checks.find_faults(work.session)
 
-    moved, faults = on_forum(act)
+    try:
+        with database_of(settings) as url:
+            first_steps(url)
+            moved, faults = with_work(url, act)
+            if dump:
+                with _staged(dump, settings.data / STAGING) as staging:
+                    found = with_work(url, lambda work: checks.compare(work.session, staging))
+                faults += _differences(found)
+    except CannotMove as error:
+        fail(str(error))
     if not moved:
         fail("Nothing has moved here from another board.")
     for kind, count in moved.items():
@@ -103,6 +118,15 @@ def check() -> None:
     if faults:
         sys.exit(1)
     out.print("All of it is there.")
+
+
+def _differences(found: checks.Comparison) -> list[str]:
+    """Return what a dump has that is not here, or not so."""
+    said = (
+        (found.missing, "posts of the dump are not here: they were written after their thread moved"),
+        (found.changed, "posts of the dump were changed on the old board after they moved"),
+    )
+    return [f"{count:,} {what}" for count, what in said if count]
 
 
 _PLURALS = {"board": "Boards", "person": "People", "post": "Posts", "thread": "Threads"}
@@ -168,11 +192,13 @@ async def _carry(url: str, wanted: Import, seen: Any) -> ImportRun:
         await database.close()
 
 
-def _report(ended: ImportRun) -> None:
+def _report(ended: ImportRun, found: checks.Comparison) -> None:
     out.print("All that the plan takes is here.")
     for key, (what, sentence) in _SAID.items():
         if count := ended.counts.get(key):
             out.print(f"- {what}: {count:,}. {sentence}".rstrip(), highlight=False, soft_wrap=True)
+    for difference in _differences(found):
+        out.print(f"- But {difference}.", highlight=False, soft_wrap=True)
     out.print(
         "Nobody has a role by it, and nobody was told. Look through the forum, then run `forum import check`.",
         highlight=False,
