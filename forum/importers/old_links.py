@@ -41,11 +41,12 @@ _PARAMETERS: Mapping[str, tuple[tuple[str, MovedKind], ...]] = {
 
 @dataclass(frozen=True)
 class OldLink:
-    """What an address of phpBB names. `start` is how many posts of a thread come before what it shows."""
+    """What an address of an old board names. `start` is how many posts of a thread come before what it shows."""
 
     kind: MovedKind
     old: str
     start: int = 0
+    program: str = "phpbb"
 
 
 class NewPlace(NamedTuple):
@@ -62,7 +63,7 @@ _NEWEST = col(MovedItem.run_id).desc()
 
 
 def _found(found: Query, kind: MovedKind) -> Query:
-    program = func.starts_with(col(MovedItem.source), "phpbb ")
+    program = func.starts_with(col(MovedItem.source), bindparam("program", type_=Text()) + " ")
     named = (col(MovedItem.old) == bindparam("old", type_=Text()), col(MovedItem.kind) == kind, program)
     return found.where(*named).order_by(_NEWEST).limit(1)
 
@@ -111,10 +112,18 @@ def read_speaking_link(page: str) -> OldLink | None:
     return OldLink(_KINDS[match["kind"]], str(int(match["old"])), int(match["start"] or 0))
 
 
+def read_article_link(parameters: Mapping[str, str]) -> OldLink | None:
+    """Return which article or page of WordPress the first page is asked for; its addresses of words are not known."""
+    for parameter in ("p", "page_id"):
+        if (old := _number(parameters.get(parameter))) is not None:
+            return OldLink(MovedKind.THREAD, str(old), program="wordpress")
+    return None
+
+
 async def find_new_place(reader: Reader, viewer: Viewer, link: OldLink) -> NewPlace:
     """Return where that is now. Raises NotFound, the same for what never moved and for what is not for the viewer."""
     asker = {} if link.kind == MovedKind.PERSON else viewer.query_parameters
-    row = await reader.row(_FOUND[link.kind], old=link.old, **asker)
+    row = await reader.row(_FOUND[link.kind], old=link.old, program=link.program, **asker)
     if row is None:
         raise NotFound("Nothing moved here from that address.", code="page_not_found")
     match link.kind:

@@ -172,10 +172,15 @@ class _Reader:
         if self._text is None:
             return
         self._size += len(text)
-        self._of_entry += len(text)
-        if self._size > TEXT_MAX or self._of_entry > ENTRY_MAX:
+        if self._size > TEXT_MAX:
             raise self._too_long()
+        self._grow(len(text))
         self._text.append(text)
+
+    def _grow(self, size: int) -> None:
+        self._of_entry += size
+        if self._of_entry > ENTRY_MAX:
+            raise CannotMove(f"{self.path} is broken: it has an article of more than 64 MiB. Export it anew.")
 
     def _finish(self, name: str) -> None:
         self._silent = 0
@@ -190,7 +195,7 @@ class _Reader:
     def _close(self, place: str, entry: dict[str, str]) -> None:
         if place == _COMMENT:
             self._comments.append(entry)
-            self._of_entry += _COMMENT_COSTS
+            self._grow(_COMMENT_COSTS)
         elif place == _ITEM:
             self._found.append(Entry(self._export, item=entry, comments=tuple(self._comments)))
             self._comments.clear()

@@ -87,7 +87,7 @@ class BlogSpool:
         text = json.dumps(fields, sort_keys=True)
         rank = made + hashlib.sha256(text.encode()).hexdigest()
         known = self.connection.execute(f"SELECT rank FROM {table} WHERE old = ?", (old,)).fetchone()  # noqa: S608 (ours)
-        if known and table != "author":
+        if known and (table == "comment" or fields.get("wp:post_type") in {"post", "page"}):
             self.notebook.add(Remark.READ_TWICE, str(old))
         if known is None or rank > known[0]:
             row = (old, made, rank, text, *below)
