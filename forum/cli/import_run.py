@@ -87,7 +87,7 @@ def run(
 @cli.command()
 def check(
     dump: Annotated[
-        Path | None, typer.Argument(help="A dump of the old board: is each of its posts here?", exists=True)
+        list[Path] | None, typer.Argument(help="Files of the old board: is each of its posts here?", exists=True)
     ] = None,
 ) -> None:
     """Look through all that moved here: that it is there, numbered, counted and hidden as it should be.
@@ -104,7 +104,7 @@ def check(
             first_steps(url)
             moved, faults = with_work(url, act)
             if dump:
-                with _staged(dump, settings.data / STAGING) as staging:
+                with _staged(dump, None, settings.data / STAGING) as staging:
                     found = with_work(url, lambda work: checks.compare(work.session, staging))
                 faults += _differences(found)
     except CannotMove as error:
