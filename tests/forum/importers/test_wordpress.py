@@ -6,17 +6,23 @@ from itertools import permutations
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from passlib.hash import phpass
 
-from forum.importers import programs
+from forum.cli.import_run import make_import
+from forum.http.services import Services
+from forum.importers import check, programs
 from forum.importers.errors import CannotMove
 from forum.importers.plan import Plan
 from forum.importers.records import PersonKind, PersonRecord, PostRecord, Readers
 from forum.importers.remarks import Remark
+from forum.importers.run import carry_over
 from forum.importers.sources import wxr
 from forum.importers.staging import Staging
-from tests.support import old_boards
+from tests.support import make, old_boards
 from tests.support.old_blogs import Article, Comment, export, users
+from tests.support.scenes import sql
 
 NO_DATE = "0000-00-00 00:00:00"
 TALK = (
@@ -246,3 +252,51 @@ def test_what_wordpress_and_its_plugins_leave_in_a_file_is_read(tmp_path: Path) 
     assert posts(staging, "5")["article:5"].text == "abc"
     assert staging.remarks() == {Remark.CONTROLS_DROPPED: 1, Remark.BYTES_DROPPED: 1}
     assert [wxr.is_xml(start) for start in (b"\xef\xbb\xbf\n<?xml", b"<rss>", b"-- phpMyAdmin")] == [True, True, False]
+
+
+async def test_a_site_moves_in_and_its_numbered_links_lead_there(
+    services: Services, guest: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    hashed = str(phpass.using(ident="P", rounds=8, salt="abcdefgh").hash("six wet geese"))
+    more = Comment(51, "<p>It <b>helps</b> to &quot;talk&quot;.</p>", name="Anna", user=7, parent=50)
+    dump = users(tmp_path, (7, "Anna K.", hashed, "anna@example.org", "Anna", "subscriber"))
+    posing = Comment(52, "Trust me.", name="Suzie")
+    article = Article(40, "Talking", comments=[Comment(50, "Does it help?"), more, posing])
+    with read(tmp_path, export(*ARTICLES, article), people=dump) as staging:
+        wanted = make_import(staging, Plan.proposed(staging), services.settings)
+        await carry_over(services.database, wanted)
+    async with services.database.work() as session:
+        assert await check.find_faults(session) == []
+
+    [thread] = [
+        item for item in (await guest.get("/api/v1/boards/blog/threads")).json()["items"] if item["title"] == "Talking"
+    ]
+    said = (await guest.get(f"/api/v1/threads/{thread['id']}/posts")).json()["items"]
+    assert [(post["author"]["name"], post["body_html"].strip(), post["reply_to"]) for post in said] == [
+        ("Suzie", '<p dir="auto">Words.</p>', None),
+        ("Reader 7 (guest)", '<p dir="auto">Does it help?</p>', None),
+        ("Anna", '<p dir="auto">It <strong>helps</strong> to "talk".</p>', 2),
+        ("A visitor", '<p dir="auto">Trust me.</p>', None),
+    ]
+    assert (await guest.post("/api/v1/sessions", json=make.signing_in("anna k.", "six wet geese"))).status_code == 201
+    assert [tuple(row) for row in await sql(services, "SELECT count(*) FROM member WHERE email LIKE 'reader%'")] == [
+        (0,)
+    ]
+
+    for query, status, leads in (
+        ("?p=40", 301, f"/threads/{thread['id']}#post-1"),
+        ("?utm_source=x&p=40&sid=1", 301, f"/threads/{thread['id']}#post-1"),
+        ("?page_id=7", 301, None),
+        ("?p=9", 404, None),  # a draft
+        ("?p=4711", 404, None),
+        ("?p=about", 200, None),
+        ("", 200, None),
+        ("?p=40", 301, f"/threads/{thread['id']}#post-1"),  # also when the first page is kept
+    ):
+        answer = await guest.get(f"/{query}")
+        assert answer.status_code == status, query
+        assert leads in {None, answer.headers.get("location")}, query
+    await sql(services, "UPDATE board SET readers = ARRAY['moderator'] WHERE slug = 'blog'")
+    refused = [await guest.get(path) for path in ("/?p=40", "/?p=4711")]
+    assert refused[0].status_code == 404
+    assert refused[0].text == refused[1].text
