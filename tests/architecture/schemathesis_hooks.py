@@ -393,7 +393,9 @@ def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
     if _name(case) == "write_term" and TOKEN:  # under another text, there is one already
         [present, *_] = _present(case).get("items", [{"version": 1}])
         case.body = {**case.body, "text": "gobshite", "version": present["version"]}
-    if _name(case) in {"change_board", "set_board_hours"} and TOKEN:
+    if _name(case) == "remove_webhook" and IDS:  # not the one that is changed afterwards
+        case.path_parameters["id"] = IDS["webhook"]
+    if _name(case) in {"change_board", "set_board_hours", "change_webhook"} and TOKEN:
         case.body = {**case.body, "version": _present(case).get("version", 1)}
     if _name(case) == "open_member_case" and IDS:
         case.path_parameters["handle"] = IDS["author"]
