@@ -197,6 +197,9 @@ def _report(ended: ImportRun, found: checks.Comparison) -> None:
     for key, (what, sentence) in _SAID.items():
         if count := ended.counts.get(key):
             out.print(f"- {what}: {count:,}. {sentence}".rstrip(), highlight=False, soft_wrap=True)
+    if found.left_behind:
+        said = "They waited for a moderator of the old board for more than three months."
+        out.print(f"- Posts that stay behind: {found.left_behind:,}. {said}", highlight=False, soft_wrap=True)
     for difference in _differences(found):
         out.print(f"- But {difference}.", highlight=False, soft_wrap=True)
     out.print(

@@ -9,7 +9,7 @@ from sqlalchemy import ARRAY, Text, any_, bindparam, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum.importers.records import RECORD, PostRecord
+from forum.importers.records import RECORD, PostRecord, Shown
 from forum.importers.rows import digest_of
 from forum.importers.staging import Staging
 from forum.importers.tables import MovedItem, MovedKind
@@ -103,11 +103,12 @@ async def find_faults(session: AsyncSession) -> list[str]:
 
 
 class Comparison(NamedTuple):
-    """What became of the posts of a dump, on the boards that moved, but for those that waited for a moderator."""
+    """What became of the posts of a dump, on the boards that moved."""
 
     same: int
     changed: int  # on the old board, since they moved
     missing: int
+    left_behind: int  # they waited for a moderator of the old board, for too long
 
 
 async def compare(session: AsyncSession, staging: Staging) -> Comparison:
@@ -120,22 +121,23 @@ async def compare(session: AsyncSession, staging: Staging) -> Comparison:
         program,
         col(MovedItem.old) == any_(bindparam("olds", type_=ARRAY(Text()))),
     )
-    same = changed = missing = 0
+    same = changed = missing = left_behind = 0
     while some := list(islice(posts, AT_ONCE)):
         rows = await session.execute(moved, {"olds": [post.old for post in some]})
         digests = {row.old: row.digest for row in rows}
         for post in some:
-            missing += post.old not in digests
+            missing += post.old not in digests and post.shown != Shown.WAITING
+            left_behind += post.old not in digests and post.shown == Shown.WAITING
             # Without a digest, its author has left.
             changed += digests.get(post.old) not in {None, digest_of(post)}
             same += post.old in digests
-    return Comparison(same - changed, changed, missing)
+    return Comparison(same - changed, changed, missing, left_behind)
 
 
 def _posts_on(staging: Staging, boards: Sequence[str]) -> Iterator[PostRecord]:
     query = (
         "SELECT post.record FROM post JOIN thread ON thread.old = post.thread "
-        "WHERE thread.board IN (SELECT value FROM json_each(?)) AND post.shown <> 'waiting'"
+        "WHERE thread.board IN (SELECT value FROM json_each(?))"
     )
     for (line,) in staging.connection.execute(query, (json.dumps(boards),)):
         record = RECORD.validate_json(line)
