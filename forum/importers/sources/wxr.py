@@ -57,7 +57,7 @@ def is_xml(start: bytes) -> bool:
 
 def read_entries(path: Path, seen: Callable[[int], None], member: str = "") -> Iterator[Entry]:
     """Give the entries of an export, then an empty one. Raises CannotMove when it is none, is cut or broken."""
-    reader = _Reader(path)
+    reader = _ExportReader(path)
     with files.pieces(path, seen, member) as pieces:
         for text in _decoded(pieces, path):
             yield from reader.feed(text)
@@ -97,7 +97,7 @@ def _marked(text: str) -> str:
     return _FORBIDDEN.sub(lambda found: BROKEN if found[0] >= "\ud800" and found[0] <= "\udfff" else CONTROL, text)
 
 
-class _Reader:
+class _ExportReader:
     """The place in an export."""
 
     def __init__(self, path: Path) -> None:

@@ -49,6 +49,8 @@ def _convert(spool: BlogSpool, people: BlogPeople, staging: Staging, notebook: N
         people.add_author(author)
     articles = Articles(spool, people, notebook)
     staging.add(articles.records())
+    if not articles.boards and not spool.has_numbers:
+        raise CannotMove("Its articles have no numbers, so WordPress did not write it: choose Tools, Export there.")
     if not articles.boards:
         raise CannotMove("No article in it is public: in WordPress, choose Tools, Export, All content.")
     staging.add(articles.board_records())

@@ -9,7 +9,7 @@ from forum.importers.remarks import Remark
 from forum.importers.sources.wxr import Fields
 from forum.importers.staging import Notebook
 from forum.importers.wordpress.people import BlogPeople
-from forum.importers.wordpress.reading import dropped_from, line_of, text_of, time_of, time_of_feed
+from forum.importers.wordpress.reading import article_of, dropped_from, line_of, text_of, time_of, time_of_feed
 from forum.importers.wordpress.spool import BlogSpool, number
 
 # Of which kinds of entries threads are made, on which boards: old id and name.
@@ -101,7 +101,7 @@ class Articles:
             author=author,
             written_at=at,
             form=TextForm.HTML,
-            text=text_of(article, "content:encoded"),
+            text=article_of(article),
         )
         self._note(post, article.get("content:encoded", ""))
         yield post

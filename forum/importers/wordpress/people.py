@@ -44,13 +44,17 @@ class BlogPeople:
     def add_author(self, fields: Fields) -> None:
         """Add an author whom an export names; a dump of users knows more of the same one."""
         login = line_of(fields, "wp:author_login")
-        if not login or login.casefold() in self.logins:
+        if not login:
+            return
+        if login.casefold() in self.logins:
+            self._note_author(login)
             return
         user_id = number(fields.get("wp:author_id"))
         old = str(user_id) if user_id and str(user_id) not in self.users else f"login:{login}"[:100]
         name = line_of(fields, "wp:author_display_name") or login
         email = text_of(fields, "wp:author_email").strip() or None
-        self._add(_User(old, login, name, email, roles=["author"]))
+        self._add(_User(old, login, name, email))
+        self._note_author(login)
 
     def author_of(self, article: Fields, at: datetime | None) -> str | None:
         """Return who wrote an article."""
@@ -58,7 +62,8 @@ class BlogPeople:
         if not login:
             return None
         if login.casefold() not in self.logins:
-            self._add(_User(f"login:{login}"[:100], login, login, roles=["author"]))
+            self._add(_User(f"login:{login}"[:100], login, login))
+        self._note_author(login)
         return self._wrote(self.logins[login.casefold()], at)
 
     def commenter_of(self, comment: Fields, old: int, at: datetime | None) -> tuple[str, str | None]:
@@ -103,8 +108,10 @@ class BlogPeople:
                 if (row[1] or "").endswith("capabilities"):
                     roles.setdefault(row[0] or "", []).extend(_ROLE.findall(row[2] or ""))
                 continue
-            tables.add(table)
-            self._add_user(dict(zip(_USERS, row, strict=True)))
+            user = dict(zip(_USERS, row, strict=True))
+            if user["user_pass"] is not None:  # else it is another table, whose name ends so
+                tables.add(table)
+                self._add_user(user)
         if not tables:
             raise CannotMove(
                 f"{dump} has no users of WordPress: export the table that ends with _users, and _usermeta."
@@ -135,6 +142,11 @@ class BlogPeople:
     def _add(self, user: _User) -> None:
         self.users[user.old] = user
         self.logins.setdefault(user.login.casefold(), user.old)
+
+    def _note_author(self, login: str) -> None:
+        """Note that somebody wrote for the site: nobody else may be called so."""
+        user = self.users[self.logins[login.casefold()]]
+        user.roles = user.roles or ["author"]
 
     def _wrote(self, old: str, at: datetime | None) -> str:
         user = self.users[old]

@@ -11,12 +11,23 @@ from forum.importers.remarks import Remark
 from forum.importers.sources.wxr import BROKEN, CONTROL, Fields
 
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
+# What WordPress puts into an article itself: the words below a picture, and an address whose page it shows.
+_CAPTION = re.compile(
+    r"\[(?:wp_)?caption\b([^\[\]]*+)\]([^\[]*+(?:\[(?!/?(?:wp_)?caption\b)[^\[]*+)*+)\[/(?:wp_)?caption\]"
+)
+_SAID_BELOW = re.compile(r"""\bcaption=(["'])(.*?)\1""", re.DOTALL)
+_EMBED = re.compile(r"\[embed\b[^\[\]]*+\]([^\[\]]*+)\[/embed\]")
 _MARKS = str.maketrans("", "", CONTROL + BROKEN)
 
 
 def text_of(fields: Fields, name: str) -> str:
     """Return a text as it was stored, without what XML forbids."""
     return carried(fields.get(name, "").translate(_MARKS))
+
+
+def article_of(fields: Fields) -> str:
+    """Return an article without the marks around pictures and pages of others; what stands in them stays."""
+    return _EMBED.sub(r"\1", _CAPTION.sub(_without_caption, text_of(fields, "content:encoded")))
 
 
 def line_of(fields: Fields, name: str) -> str:
@@ -49,6 +60,11 @@ def time_of_feed(fields: Fields) -> datetime | None:
     except (ValueError, OverflowError):
         return None
     return found.astimezone(UTC) if found.tzinfo and found.year > 1 else None
+
+
+def _without_caption(found: re.Match[str]) -> str:
+    below = _SAID_BELOW.search(found[1])
+    return f"<p>{found[2]}</p>" + (f"<p>{below[2]}</p>" if below else "")
 
 
 def _time(text: str) -> datetime | None:

@@ -55,6 +55,11 @@ class BlogSpool:
         for old, fields in self.connection.execute("SELECT old, fields FROM article ORDER BY old"):
             yield old, json.loads(fields)
 
+    @property
+    def has_numbers(self) -> bool:
+        """Whether any entry has a number."""
+        return next(self.articles(), None) is not None
+
     def authors(self) -> Iterator[Fields]:
         """Give the authors that an export names."""
         for (fields,) in self.connection.execute("SELECT fields FROM author ORDER BY old"):

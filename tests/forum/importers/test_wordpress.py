@@ -20,6 +20,7 @@ from forum.importers.remarks import Remark
 from forum.importers.run import carry_over
 from forum.importers.sources import wxr
 from forum.importers.staging import Staging
+from forum.importers.wordpress.reading import article_of
 from tests.support import make, old_boards
 from tests.support.old_blogs import Article, Comment, export, users
 from tests.support.scenes import sql
@@ -168,7 +169,10 @@ def test_users_of_a_dump_are_members_with_their_passwords(tmp_path: Path) -> Non
     ]
     talk = [Comment(11, "Hello", name="Anna", email="anna@example.org", user=7), Comment(12, "I too.", user=99)]
     text = export(Article(5, "One", comments=talk), Article(6, "Two", by="long-gone"))
-    known = people(read(tmp_path, text, people=users(tmp_path, *rows)))
+    dump = users(tmp_path, *rows)
+    plugin = "CREATE TABLE `wp_shop_users` (`ID` int, `shop` text);\nINSERT INTO `wp_shop_users` VALUES (1,'x');\n"
+    dump.write_text(dump.read_text("utf-8") + plugin, "utf-8")
+    known = people(read(tmp_path, text, people=dump))
     assert {one.old: (one.name, one.login, one.password, one.was) for one in known.values()} == {
         "2": ("Suzie", "suzie", "$P$Bsuzie", ("administrator",)),
         "7": ("Anna K.", "anna", "$wp$2y$10$anna", ()),
@@ -204,6 +208,7 @@ def hostile(folder: Path) -> dict[str, tuple[str | bytes, str]]:
         "feed": ('<?xml version="1.0"?><rss version="2.0"><channel><title>x</title></channel></rss>', "no export of"),
         "page": ('<?xml version="1.0"?><html><body>Log in</body></html>', "no export of"),
         "encoding": (sound.replace("UTF-8", "UTF-7"), "encoding UTF-7"),
+        "no numbers": (sound.replace("wp:post_id", "wp:id"), "have no numbers"),
         "nothing public": (export(*ARTICLES[3:]), "No article in it is public"),
         "two sites": (export(ARTICLES[0], address="https://other.example"), "of two sites, blog.example.org and other"),
     }
@@ -251,6 +256,15 @@ def test_what_wordpress_and_its_plugins_leave_in_a_file_is_read(tmp_path: Path) 
     staging = read(tmp_path, broken)
     assert posts(staging, "5")["article:5"].text == "abc"
     assert staging.remarks() == {Remark.CONTROLS_DROPPED: 1, Remark.BYTES_DROPPED: 1}
+    for stored, kept in (
+        ('[caption id="a" caption="Tea"]<img src="x">[/caption]', '<p><img src="x"></p><p>Tea</p>'),
+        ("[caption width=1]<a>[x]</a> Tea[/caption] [embed w=1]https://x.example/[/embed]", None),
+        ("[caption] and [caption id=1] left open [/caption", "[caption] and [caption id=1] left open [/caption"),
+        ("[caption " * 200_000, None),
+        ("[caption]" * 200_000, None),
+    ):
+        found = article_of({"content:encoded": stored})
+        assert found == kept or (kept is None and "[embed" not in found)
     assert [wxr.is_xml(start) for start in (b"\xef\xbb\xbf\n<?xml", b"<rss>", b"-- phpMyAdmin")] == [True, True, False]
 
 
