@@ -1,4 +1,4 @@
-"""`forum import look`: read the dump of an old board, and say what would move. Nothing does, and no forum is needed."""
+"""`forum import look`: read what an old board has, and say what would move. Nothing does, and no forum is needed."""
 
 import json
 import sqlite3
@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from forum.cli.runtime import fail, out
 from forum.core import clock
-from forum.importers import phpbb, report
+from forum.importers import programs, report
 from forum.importers.errors import CannotMove
 from forum.importers.plan import Plan
 from forum.importers.staging import Staging
@@ -27,12 +27,20 @@ REPORT, PLAN = "moving.html", "moving.toml"
 
 @cli.command()
 def look(
-    dump: Annotated[Path, typer.Argument(help="The old board's database as a file: .sql, .sql.gz, .sql.bz2 or .zip")],
+    dump: Annotated[
+        list[Path],
+        typer.Argument(
+            help="phpBB's database as a file: .sql, .sql.gz, .sql.bz2 or .zip; or all parts of an export of WordPress"
+        ),
+    ],
     *,
+    people: Annotated[
+        Path | None, typer.Option(help="For WordPress: a dump of its database, in which its users are")
+    ] = None,
     folder: Annotated[Path, typer.Option("--to", help="Where report and plan are written")] = Path(),
     as_json: Annotated[bool, typer.Option("--json", help="Print the report for a program, and write no page")] = False,
 ) -> None:
-    """Read the dump of an old board, and write what would move: a report (moving.html) and a plan (moving.toml).
+    """Read an old board, and write what would move: a report (moving.html) and a plan (moving.toml).
 
     Nothing is moved or changed, and no forum has to be there. A plan that is there already is left as it is.
     """
@@ -40,7 +48,7 @@ def look(
         fail(f"{folder} is no folder.")
     try:
         with tempfile.TemporaryDirectory(prefix="moving-") as temporary, Staging(Path(temporary) / "board") as staging:
-            said, plan = _look(dump, staging)
+            said, plan = _look(dump, people, staging)
             doubts = {board.old: board.doubt for board in staging.boards()}
     except CannotMove as error:
         fail(str(error))
@@ -60,10 +68,10 @@ def look(
         out.print(f"{folder / PLAN} was there already, and was left as it is.", soft_wrap=True)
 
 
-def _look(dump: Path, staging: Staging) -> tuple[report.LookReport, Plan]:
-    size = dump.stat().st_size if dump.exists() else 0
-    with _progress(f"Reading {dump.name}", size) as seen:
-        phpbb.read(dump, staging, seen=seen)
+def _look(dump: list[Path], people: Path | None, staging: Staging) -> tuple[report.LookReport, Plan]:
+    size = sum(path.stat().st_size for path in [*dump, *([people] if people else [])] if path.exists())
+    with _progress(f"Reading {dump[0].name}", size) as seen:
+        programs.read(dump, staging, people=people, seen=seen)
     plan = Plan.proposed(staging)
     facts = report.count_facts(staging, clock.now())
     # No bar yet: it runs in a thread, and processes are forked before there is one.

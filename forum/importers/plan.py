@@ -79,7 +79,7 @@ class Plan(BaseModel):
         """Return what is done when nobody changes anything."""
         records = {board.old: board for board in staging.boards()}
         boards = {old: _propose(board, records) for old, board in records.items() if not board.is_section}
-        address = staging.source.address
+        address = staging.source.known_address
         return cls(address=address if re.fullmatch(r"https?://[^\s/]+(/\S*)?", address) else "", boards=boards)
 
     @classmethod

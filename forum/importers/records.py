@@ -185,6 +185,11 @@ class SourceRecord(_Record):
     address: str = Field("", description="Where it was, as https://…/")
     until: datetime | None = Field(None, description="Of the newest post")
 
+    @property
+    def known_address(self) -> str:
+        """The address whose links lead to the new board. Links to a site of WordPress are words, and it often stays."""
+        return "" if self.program == "wordpress" else self.address
+
 
 AnyRecord = Annotated[
     SourceRecord

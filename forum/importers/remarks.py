@@ -20,3 +20,16 @@ class Remark(StrEnum):
     BAN_OVER = "ban_over"
     PRIVATE_MESSAGES = "private_messages"
     OLD_FORM_IN_NEW_BOARD = "old_form_in_new_board"  # BBCode in a board that writes XML since
+    PINGBACK = "pingback"  # another site's link to an article
+    SPAM_OR_BIN = "spam_or_bin"
+    NOT_APPROVED = "not_approved"  # a comment that nobody looked at
+    OTHER_COMMENT = "other_comment"  # of a plugin: orders and the like
+    NOT_PUBLIC = "not_public"  # an article: a draft, private, planned, in the bin
+    LOCKED_ARTICLE = "locked_article"  # behind a password
+    OTHER_CONTENT = "other_content"  # pages that nobody wrote below, menus, pictures
+    COMMENT_LEFT_BEHIND = "comment_left_behind"  # below what does not move
+    ANSWERS_NOTHING = "answers_nothing"  # the comment that it answers does not move
+    ANSWERS_LATER = "answers_later"  # it answers itself, or one that stands below it
+    READ_TWICE = "read_twice"
+    NO_NUMBER = "no_number"  # an entry that cannot be named
+    NO_DATE = "no_date"

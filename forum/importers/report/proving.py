@@ -82,7 +82,7 @@ def begin_proving(staging: Staging) -> Iterator[Iterator[ProvedTexts]]:
 
     They are forked, as a new interpreter would load the whole program first: no thread may run yet.
     """
-    address = staging.source.address.split("://")[-1].rstrip("/")
+    address = staging.source.known_address.split("://")[-1].rstrip("/")
     known = address, frozenset(staging.hidden_posts()), frozenset(staging.threads_of_few())
     lines = staging.post_lines()
     batches = iter(lambda: list(islice(lines, _BATCH)), [])

@@ -42,6 +42,23 @@ _REPAIRED: Mapping[Remark, str] = {
     Remark.LOST_BEFORE: "Posts that say “????”, often for an emoji that the old board lost: it cannot come back",
     Remark.OLD_FORM_IN_NEW_BOARD: "Posts that no update of the old board converted: they move all the same",
 }
+_OF_BLOG: Mapping[Remark, str] = {
+    Remark.ANSWERS_NOTHING: "Comments on a comment that does not move: they move, and do not say whom they answer",
+    Remark.ANSWERS_LATER: "Comments that answer themselves, or a later one: they move, and do not say whom they answer",
+    Remark.NO_DATE: "Articles and comments without a date: comments get that of their article",
+    Remark.READ_TWICE: "Articles and comments that came twice: the newer export counts",
+    Remark.NO_NUMBER: "Articles and comments without a number, which cannot be read",
+}
+_LEFT_OF_BLOG: Mapping[Remark, str] = {
+    Remark.PINGBACK: "Pingbacks and trackbacks: other sites that named an article",
+    Remark.SPAM_OR_BIN: "Comments that are spam or in the bin",
+    Remark.NOT_APPROVED: "Comments that nobody approved: approve those that are to move, and export again",
+    Remark.OTHER_COMMENT: "Comments of plugins, such as orders",
+    Remark.NOT_PUBLIC: "Articles and pages that are not public: drafts, private, planned, in the bin",
+    Remark.LOCKED_ARTICLE: "Articles and pages with a password",
+    Remark.OTHER_CONTENT: "Pages without comments, menus, pictures and the like: they stay on your site",
+    Remark.COMMENT_LEFT_BEHIND: "Comments below what stays behind",
+}
 _READERS = {Readers.EVERYONE: "everybody, guests too", Readers.MEMBERS: "members", Readers.STAFF: "staff"}
 
 
@@ -166,13 +183,14 @@ def _people(facts: Facts) -> Iterator[Line]:
 
 
 def _decided(facts: Facts) -> Iterator[Line]:
-    found = facts.others
+    found, waiting = facts.others, facts.shown.get(Shown.WAITING, 0)
     yield from _counted(
         ("Posts that your moderators removed: they stay hidden", facts.shown.get(Shown.REMOVED, 0)),
-        ("Posts that wait for a moderator: the newer ones wait here too", facts.shown.get(Shown.WAITING, 0)),
+        ("Posts that wait for a moderator: after 90 days they stay behind, else they wait here too", waiting),
         ("Members who are banned: they are banned here for a month at most, and your moderators decide", found["ban"]),
         ("Threads and boards that somebody follows: they still do", found["watch"]),
     )
+    yield from _counted(*((says, facts.remarks.get(remark, 0)) for remark, says in _OF_BLOG.items()))
 
 
 def _left(staging: Staging, facts: Facts, proof: ProvedTexts) -> Iterator[Line]:
@@ -188,6 +206,7 @@ def _left(staging: Staging, facts: Facts, proof: ProvedTexts) -> Iterator[Line]:
         ("Bans of addresses of mail or of machines", found.get(Remark.BAN_OF_ADDRESS, 0)),
         ("Bans that are over", found.get(Remark.BAN_OVER, 0)),
         ("Posts of no thread that can be read", found.get(Remark.POST_WITHOUT_THREAD, 0)),
+        *((says, found.get(remark, 0)) for remark, says in _LEFT_OF_BLOG.items()),
     )
     named = (
         (Remark.LINK_BOARD, "Boards that only led to another page"),

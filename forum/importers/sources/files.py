@@ -1,4 +1,4 @@
-"""A dump as it was downloaded, plain or packed: its bytes in order, unpacked piece by piece.
+"""A dump or an export as it was downloaded, plain or packed: its bytes in order, unpacked piece by piece.
 
 What it unpacks to is never written anywhere and never in memory as a whole.
 """
@@ -8,7 +8,7 @@ import gzip
 import lzma
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Protocol
@@ -28,18 +28,30 @@ class _Unpacked(Protocol):
 
 
 @contextmanager
-def pieces(path: Path, seen: Callable[[int], None]) -> Iterator[Iterator[bytes]]:
+def pieces(path: Path, seen: Callable[[int], None], member: str = "") -> Iterator[Iterator[bytes]]:
     """Give the unpacked bytes of a dump; `seen` gets how many bytes of the file were read so far.
 
-    Raises CannotMove when it cannot be opened or unpacked.
+    Of a .zip, they are those of the member that is named, else of its only .sql file. Raises CannotMove when it cannot
+    be opened or unpacked.
     """
     with ExitStack() as stack:
         try:
             raw = stack.enter_context(path.open("rb"))
-            unpacked = _unpack(raw, path, stack)
+            unpacked = _unpack(raw, path, stack, member)
         except _DAMAGED as error:
             raise CannotMove(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
         yield _read(unpacked, raw, path, seen)
+
+
+def list_exports(path: Path) -> Sequence[str]:
+    """Return the names of the .xml files in a .zip, in their order; none where it is no .zip."""
+    try:
+        if not zipfile.is_zipfile(path):
+            return ()
+        with zipfile.ZipFile(path) as archive:
+            return sorted(info.filename for info in archive.infolist() if _is_named(info, ".xml"))
+    except _DAMAGED:
+        return ()  # whoever reads it says why
 
 
 def _read(unpacked: _Unpacked, raw: IO[bytes], path: Path, seen: Callable[[int], None]) -> Iterator[bytes]:
@@ -52,7 +64,7 @@ def _read(unpacked: _Unpacked, raw: IO[bytes], path: Path, seen: Callable[[int],
         except _DAMAGED as error:
             raise CannotMove(f"{path} is damaged and cannot be unpacked: download it again.") from error
         except (RuntimeError, NotImplementedError) as error:  # zipfile: a password, or a method that it does not know
-            raise CannotMove(f"{path} cannot be unpacked: unpack it yourself, and give the .sql file.") from error
+            raise CannotMove(f"{path} cannot be unpacked: unpack it yourself, and give what is in it.") from error
         total += len(piece)
         if total > _BOMB_FROM and total > _BOMB_RATIO * size:
             raise CannotMove(f"{path} unpacks to more than {_BOMB_RATIO} times its size: that is no dump of a board.")
@@ -62,7 +74,7 @@ def _read(unpacked: _Unpacked, raw: IO[bytes], path: Path, seen: Callable[[int],
         yield piece
 
 
-def _unpack(raw: IO[bytes], path: Path, stack: ExitStack) -> _Unpacked:
+def _unpack(raw: IO[bytes], path: Path, stack: ExitStack, member: str) -> _Unpacked:
     start = raw.read(6)
     raw.seek(0)
     if not start:
@@ -74,20 +86,20 @@ def _unpack(raw: IO[bytes], path: Path, stack: ExitStack) -> _Unpacked:
     if start.startswith(_XZ):
         return stack.enter_context(lzma.LZMAFile(raw))
     if start.startswith(_ZIP):
-        return _open_member(stack.enter_context(zipfile.ZipFile(raw)), path, stack)
+        return _open_member(stack.enter_context(zipfile.ZipFile(raw)), path, stack, member)
     if start.startswith(_UTF16):
         raise CannotMove(f"{path} was saved as UTF-16, by Windows: export it anew, as a file in UTF-8.")
     return raw
 
 
-def _open_member(archive: zipfile.ZipFile, path: Path, stack: ExitStack) -> _Unpacked:
-    dumps = [
-        info
-        for info in archive.infolist()
-        if info.filename.lower().endswith(".sql") and not info.filename.startswith("__MACOSX")
-    ]
+def _open_member(archive: zipfile.ZipFile, path: Path, stack: ExitStack, member: str) -> _Unpacked:
+    dumps = [info for info in archive.infolist() if (info.filename == member if member else _is_named(info, ".sql"))]
     if len(dumps) != 1:
         raise CannotMove(f"{path} holds {len(dumps)} .sql files, and exactly one is needed.")
     if dumps[0].flag_bits & 1:
-        raise CannotMove(f"{path} has a password: unpack it yourself, and give the .sql file.")
+        raise CannotMove(f"{path} has a password: unpack it yourself, and give what is in it.")
     return stack.enter_context(archive.open(dumps[0]))
+
+
+def _is_named(info: zipfile.ZipInfo, ending: str) -> bool:
+    return info.filename.lower().endswith(ending) and not info.filename.startswith("__MACOSX")

@@ -14,7 +14,9 @@ from forum.content.board_cards import BoardCard
 from forum.content.feeds import has_feed
 from forum.content.resources.queries import ResourceView
 from forum.http.fields import Slug
+from forum.importers.old_links import read_article_link
 from forum.permissions import Refusal
+from forum.web.importers.old_links import follow
 from forum.web.pages import Page
 from forum.web.routing import page_router
 from forum.web.texts import Text
@@ -66,7 +68,9 @@ class BoardPage(Page):
 
 @router.get("/")
 async def show_boards(visit: Reading) -> Response:
-    """Show the boards that the reader may see."""
+    """Show the boards that the reader may see. An old article's address, `/?p=12`, leads to where it is now."""
+    if link := read_article_link(visit.request.query_params):
+        return await follow(visit, link)
     read = await home.read_front(visit.transactions, visit.viewer, visit.services.count_urgent_cases)
     sections = [(name, list(found)) for name, found in groupby(read.boards, lambda card: str(card.board.section))]
     page = BoardsPage(

@@ -15,16 +15,17 @@ router = page_router()
 @router.get("/{page:path}.php")
 async def follow_old_link(page: str, visit: Reading) -> Response:
     """Lead from a page of phpBB to what it showed."""
-    return await _follow(visit, read_link(page, visit.request.query_params))
+    return await follow(visit, read_link(page, visit.request.query_params))
 
 
 @router.get("/{page:path}.html")
 async def follow_speaking_link(page: str, visit: Reading) -> Response:
     """Lead there from an address that says a title."""
-    return await _follow(visit, read_speaking_link(page))
+    return await follow(visit, read_speaking_link(page))
 
 
-async def _follow(visit: Visit, link: OldLink | None) -> Response:
+async def follow(visit: Visit, link: OldLink | None) -> Response:
+    """Lead to where that is now. Raises NotFound where it is nowhere, or not for the reader."""
     if link is None:
         raise NotFound("There is no such page.", code="page_not_found")
     place = await find_new_place(visit.reader, visit.viewer, link)

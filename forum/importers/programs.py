@@ -1,0 +1,45 @@
+"""Which program an old board is of, and its reader: the first bytes of a file say it."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from forum.importers import phpbb, wordpress
+from forum.importers.errors import CannotMove
+from forum.importers.sources import files
+from forum.importers.sources.wxr import is_xml
+from forum.importers.staging import Staging
+
+
+def read(
+    paths: Sequence[Path],
+    staging: Staging,
+    *,
+    people: Path | None = None,
+    seen: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Read an old board into a staging file: one dump of phpBB, or the exports of a site of WordPress.
+
+    `people` is a dump with WordPress's users; `seen` gets how many bytes were read so far. Raises CannotMove when it is
+    neither, or cannot be read.
+    """
+    are_exports = [_is_export(path) for path in paths]
+    if all(are_exports):
+        wordpress.read(paths, staging, users=people, seen=seen)
+    elif any(are_exports):
+        raise CannotMove("Give exports of WordPress alone; a dump with its users goes behind --people.")
+    elif people:
+        raise CannotMove("--people is for WordPress: the dump of phpBB holds its members.")
+    elif len(paths) > 1:
+        raise CannotMove("Give one dump: only exports of WordPress come in several files.")
+    else:
+        phpbb.read(paths[0], staging, seen=seen)
+
+
+def _is_export(path: Path) -> bool:
+    if files.list_exports(path):
+        return True
+    try:
+        with files.pieces(path, lambda _: None) as pieces:
+            return is_xml(next(pieces, b""))
+    except CannotMove:
+        return False  # its reader says why
