@@ -377,7 +377,7 @@ ELSEWHERE = {
 
 
 @schemathesis.hook
-def before_call(_context: Any, case: Any, _kwargs: Any) -> None:  # noqa: PLR0912 (one for each kind of place)
+def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
     """Ask for what there is, in every request that keeps to the document."""
     if not case.meta.generation.mode.is_positive:
         return
