@@ -382,7 +382,7 @@ def _add_middleware(app: FastAPI, services: Services) -> None:
     app.add_middleware(compression.Compression)
     if settings.page_cache:
         app.add_middleware(page_cache.PageCache, services=services, most_bytes=settings.page_cache * MEGABYTE)
-    app.add_middleware(middleware.Head)
+    app.add_middleware(middleware.HeadersAlone)
     app.add_middleware(middleware.UnexpectedErrors)
     app.add_middleware(
         quota_middleware.ApiLimit,

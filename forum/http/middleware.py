@@ -60,7 +60,7 @@ class UnexpectedErrors:
             await self._answer(scope, error)(scope, receive, send)
 
 
-class Head:
+class HeadersAlone:
     """Answers HEAD wherever there is GET, with the headers alone (RFC 9110 §9.3.2); of a stream, how it would begin."""
 
     def __init__(self, app: ASGIApp) -> None:

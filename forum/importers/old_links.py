@@ -3,18 +3,20 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Text, bindparam, select
+from sqlalchemy import Text, bindparam, func
 from sqlmodel import col
 
-from forum.content.boards import Board, get_board
-from forum.content.posts.queries import get_post
+from forum.content import boards
+from forum.content.boards import Board
 from forum.content.posts.tables import Post
-from forum.content.threads.queries import get_thread
-from forum.core.database import Prepared, Reader
+from forum.content.posts.visibility import POST_VISIBLE
+from forum.content.threads.tables import Thread
+from forum.content.threads.visibility import THREAD_VISIBLE
+from forum.core.database import Prepared, Query, Reader, query
 from forum.core.errors import NotFound
-from forum.importers.tables import ImportRun, MovedItem, MovedKind
+from forum.importers.tables import MovedItem, MovedKind
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
 
@@ -56,27 +58,37 @@ class NewPlace(NamedTuple):
     number: int = 1
 
 
-_PROGRAM = bindparam("program", type_=Text())
-_FOUND = Prepared(
-    select(
-        col(Board.slug),
-        col(Member.handle),
-        col(MovedItem.thread_id),
-        col(MovedItem.number),
-        col(Post.id).label("post_id"),
-    )
-    .select_from(MovedItem)
-    .outerjoin(Board, col(Board.id) == col(MovedItem.board_id))
-    .outerjoin(Member, col(Member.id) == col(MovedItem.member_id))
-    .outerjoin(Post, (col(Post.thread_id) == col(MovedItem.thread_id)) & (col(Post.number) == col(MovedItem.number)))
-    .where(
-        col(MovedItem.kind) == bindparam("kind", type_=Text()),
-        col(MovedItem.old) == bindparam("old", type_=Text()),
-        col(MovedItem.source).in_(select(col(ImportRun.source)).where(col(ImportRun.source).startswith(_PROGRAM))),
-    )
-    .order_by(col(MovedItem.source))
-    .limit(1)
+# Of several boards that moved here, the last one.
+_NEWEST = col(MovedItem.run_id).desc()
+
+
+def _found(found: Query, kind: MovedKind) -> Query:
+    program = func.starts_with(col(MovedItem.source), bindparam("program", type_=Text()) + " ")
+    named = (col(MovedItem.old) == bindparam("old", type_=Text()), col(MovedItem.kind) == kind, program)
+    return found.where(*named).order_by(_NEWEST).limit(1)
+
+
+_moved_threads = (
+    query(col(Thread.id).label("thread_id"), col(Thread.last_number))
+    .join(MovedItem, col(MovedItem.thread_id) == col(Thread.id))
+    .join(Board, col(Board.id) == col(Thread.board_id))
+    .where(THREAD_VISIBLE)
 )
+_moved_posts = (
+    query(col(Thread.id).label("thread_id"), col(Post.number))
+    .join(Post, col(Post.thread_id) == col(Thread.id))
+    .join(MovedItem, (col(MovedItem.thread_id) == col(Post.thread_id)) & (col(MovedItem.number) == col(Post.number)))
+    .join(Board, col(Board.id) == col(Thread.board_id))
+    .where(POST_VISIBLE)
+)
+_moved_boards = query(col(Board.slug)).join(MovedItem, col(MovedItem.board_id) == col(Board.id)).where(boards.READABLE)
+_moved_people = query(col(Member.handle)).join(MovedItem, col(MovedItem.member_id) == col(Member.id))
+_FOUND: Mapping[MovedKind, Prepared] = {
+    MovedKind.THREAD: Prepared(_found(_moved_threads, MovedKind.THREAD)),
+    MovedKind.POST: Prepared(_found(_moved_posts, MovedKind.POST)),
+    MovedKind.BOARD: Prepared(_found(_moved_boards, MovedKind.BOARD)),
+    MovedKind.PERSON: Prepared(_found(_moved_people.where(col(Member.left_at).is_(None)), MovedKind.PERSON)),
+}
 
 
 def read_link(page: str, parameters: Mapping[str, str]) -> OldLink | None:
@@ -110,28 +122,19 @@ def read_article_link(parameters: Mapping[str, str]) -> OldLink | None:
 
 async def find_new_place(reader: Reader, viewer: Viewer, link: OldLink) -> NewPlace:
     """Return where that is now. Raises NotFound, the same for what never moved and for what is not for the viewer."""
-    row = await reader.row(_FOUND, kind=link.kind.value, old=link.old, program=link.program)
-    try:
-        place = await _see(reader, viewer, row, link.start) if row else None
-    except NotFound:
-        place = None
-    if place is None:
+    asker = {} if link.kind == MovedKind.PERSON else viewer.query_parameters
+    row = await reader.row(_FOUND[link.kind], old=link.old, program=link.program, **asker)
+    if row is None:
         raise NotFound("Nothing moved here from that address.", code="page_not_found")
-    return place
-
-
-async def _see(reader: Reader, viewer: Viewer, row: Any, start: int) -> NewPlace | None:
-    """Return the place, None where nothing is left of it. Raises NotFound where the viewer may not see it."""
-    if row.slug is not None:
-        await get_board(reader, viewer, row.slug)
-        return NewPlace(board=row.slug)
-    if row.post_id is not None:
-        await get_post(reader, viewer, row.post_id)
-        return NewPlace(thread=row.thread_id, number=row.number)
-    if row.thread_id is not None:
-        thread = await get_thread(reader, viewer, row.thread_id)
-        return NewPlace(thread=row.thread_id, number=max(1, min(start + 1, thread.last_number)))
-    return NewPlace(member=row.handle) if row.handle is not None else None
+    match link.kind:
+        case MovedKind.BOARD:
+            return NewPlace(board=row.slug)
+        case MovedKind.PERSON:
+            return NewPlace(member=row.handle)
+        case MovedKind.POST:
+            return NewPlace(thread=row.thread_id, number=row.number)
+        case MovedKind.THREAD:
+            return NewPlace(thread=row.thread_id, number=max(1, min(link.start + 1, row.last_number)))
 
 
 def _number(text: str | None) -> int | None:

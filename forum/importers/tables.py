@@ -65,9 +65,9 @@ class MovedItem(SQLModel, table=True):
         Index("ix_moved_member_id", "member_id", postgresql_where=text("member_id IS NOT NULL")),
     )
 
-    source: str = Field(primary_key=True)
+    old: str = Field(primary_key=True, description="The id that it had on its old board")  # first: links ask by it
     kind: str = Field(primary_key=True)
-    old: str = Field(primary_key=True, description="The id that it had on its old board")
+    source: str = Field(primary_key=True)
     member_id: UUID | None = Field(default=None, foreign_key="member.id")
     board_id: int | None = Field(default=None, foreign_key="board.id")
     thread_id: int | None = Field(default=None, sa_type=BigInteger, foreign_key="thread.id")

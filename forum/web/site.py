@@ -34,7 +34,6 @@ from forum.web.content import (
     glossary,
     ignored,
     new_threads,
-    old_links,
     posts,
     reactions,
     read_marks,
@@ -44,6 +43,7 @@ from forum.web.content import (
     thread_changes,
     threads,
 )
+from forum.web.importers import old_links
 from forum.web.members import advisers, cards
 from forum.web.notifications import inbox, letters
 from forum.web.pages import House

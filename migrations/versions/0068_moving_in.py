@@ -49,9 +49,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "moved",
-        sa.Column("source", sa.String(), nullable=False),
-        sa.Column("kind", sa.String(), nullable=False),
         sa.Column("old", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
         sa.Column("member_id", sa.Uuid(), nullable=True),
         sa.Column("board_id", sa.Integer(), nullable=True),
         sa.Column("thread_id", sa.BigInteger(), nullable=True),
@@ -68,7 +68,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["board_id"], ["board.id"], name=op.f("fk_moved_board_id")),
         sa.ForeignKeyConstraint(["thread_id"], ["thread.id"], name=op.f("fk_moved_thread_id")),
         sa.ForeignKeyConstraint(["run_id"], ["import_run.id"], name=op.f("fk_moved_run_id")),
-        sa.PrimaryKeyConstraint("source", "kind", "old", name=op.f("pk_moved")),
+        sa.PrimaryKeyConstraint("old", "kind", "source", name=op.f("pk_moved")),
     )
     op.create_index("ix_moved_place", "moved", ["thread_id", "number"])
     op.create_index(

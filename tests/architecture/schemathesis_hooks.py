@@ -366,6 +366,16 @@ NEED_A_DEVICE = {
 }
 
 
+# Operations on something of their own: the parameter of the address, and which it is.
+ELSEWHERE = {
+    "exclude_lead": ("handle", "lead"),
+    "readmit_lead": ("handle", "lead"),
+    "decide_disclosure": ("disclosure_id", "disclosure"),
+    "open_member_case": ("handle", "author"),
+    "remove_webhook": ("id", "webhook"),  # not the one that is changed afterwards
+}
+
+
 @schemathesis.hook
 def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
     """Ask for what there is, in every request that keeps to the document."""
@@ -382,10 +392,8 @@ def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
     if _name(case) == "decide_posts" and IDS:
         case.path_parameters["handle"] = IDS["author"]
         case.body = {**case.body, "posts": [{"id": int(IDS["advert"]), "revision": 1}]}
-    if _name(case) in {"exclude_lead", "readmit_lead"} and IDS:
-        case.path_parameters["handle"] = IDS["lead"]
-    if _name(case) == "decide_disclosure" and IDS:
-        case.path_parameters["disclosure_id"] = IDS["disclosure"]
+    if (named := ELSEWHERE.get(_name(case))) and IDS:
+        case.path_parameters[named[0]] = IDS[named[1]]
     if _name(case) == "raise_concern" and IDS:
         case.body = {**case.body, "about": [IDS["author"]], "posts": [int(IDS["advert"])], "case_id": None}
     if _name(case) == "add_concern_entry" and IDS:
@@ -393,10 +401,8 @@ def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
     if _name(case) == "write_term" and TOKEN:  # under another text, there is one already
         [present, *_] = _present(case).get("items", [{"version": 1}])
         case.body = {**case.body, "text": "gobshite", "version": present["version"]}
-    if _name(case) in {"change_board", "set_board_hours"} and TOKEN:
+    if _name(case) in {"change_board", "set_board_hours", "change_webhook"} and TOKEN:
         case.body = {**case.body, "version": _present(case).get("version", 1)}
-    if _name(case) == "open_member_case" and IDS:
-        case.path_parameters["handle"] = IDS["author"]
 
 
 @schemathesis.hook

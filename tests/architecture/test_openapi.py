@@ -473,7 +473,7 @@ async def fill(app: FastAPI) -> Community:
         f"{API}/reports": dismissal,
         f"{API}/invitations/{{id}}": invited,
         f"{API}/administration/webhooks": told["id"],
-        f"{API}/administration/webhooks/{{id}}": gone["id"],  # it can be removed
+        "webhook": gone["id"],  # it can be removed
         f"{API}/me/exports": copy,
         **{operation: await link(services, operation, kind) for operation, kind in OPENED_BY.items()},
     }

@@ -15,7 +15,7 @@ from rich.table import Table
 from tests.support.old_boards import make_board, write
 
 VERSIONS = ("3.3.14", "3.0.12")
-MEMBERS = 2_000
+POSTS_OF_A_MEMBER = 50
 _LOOKED_AFTER = 0.2  # seconds
 
 
@@ -26,7 +26,11 @@ def measure(posts: int) -> Table:
         for version in VERSIONS:
             folder = Path(name) / version
             folder.mkdir()
-            dump = write(make_board(posts, members=MEMBERS, version=version), folder / "board.sql.gz", "mysqldump")
+            dump = write(
+                make_board(posts, members=posts // POSTS_OF_A_MEMBER, version=version),
+                folder / "board.sql.gz",
+                "mysqldump",
+            )
             plan = folder / "moving.toml"
             for command in (["look", dump, "--to", folder], ["run", dump, "--plan", plan, "--skip-backup"]):
                 seconds, peak = _run(list(map(str, command)), folder)

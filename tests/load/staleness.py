@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 from rich.table import Table
 from sqlalchemy import text
 
+from forum.authentication.sessions import Transport, open_session
 from forum.content.posts.erasure import erase_posts
 from forum.core import clock
 from forum.core.database import Database
 from forum.members.queries import get_member
 from forum.members.standing import add_sanction
-from forum.members.tables import Standing
+from forum.members.tables import Sanction, Standing
 from tests.load.queue import GRANT
 from tests.load.rounds import Server
 from tests.load.seed import Seeded, bodies
@@ -88,7 +89,7 @@ class Community:
         self.own: list[Own] = []
         self.words = (f"{words} This is number {number}." for number, words in enumerate(itertools.cycle(bodies())))
         self.tags: dict[tuple[str | None, str], str] = {}
-        self.found = Found()
+        self.found, self.reader = Found(), seeded.tokens[READER]
 
     async def prepare(self) -> None:
         """Give the roles."""
@@ -209,13 +210,19 @@ class Community:
             yield thread
 
     async def bans(self, thread: int) -> AsyncIterator[int]:
-        """Ban the member who reads, and lift that."""
-        async with self.database.work() as session:
-            member = await get_member(session, f"member{READER:03}")
-            given = await add_sanction(session, member.id, Standing.BANNED, clock.now(), None)
-        yield thread
-        await self.sql("DELETE FROM sanction WHERE id = :id", id=given.id)
-        yield thread
+        """Ban the member who reads, and lift that.
+
+        They sign in anew each time: whose session it is, a process knows for five seconds (`sessions.CACHED_FOR`).
+        """
+        for standing in (Standing.BANNED, None):
+            async with self.database.work() as session:
+                member = await get_member(session, f"member{READER:03}")
+                if standing:
+                    given = await add_sanction(session, member.id, standing, clock.now(), None)
+                else:
+                    await session.delete(await session.get_one(Sanction, given.id))
+                _, self.reader = await open_session(session, member, Transport.BEARER, clock.now(), second_factor=True)
+            yield thread
 
     async def closures(self, thread: int) -> AsyncIterator[int]:
         """Archive the board of a thread, and open it again."""
@@ -264,7 +271,7 @@ class Community:
             (None, f"{API}/threads/{thread}/posts"),
             (None, f"{API}/boards/{board}/threads"),
             (None, self.chance.choice(pages)),
-            (self.seeded.tokens[READER], self.chance.choice((f"{API}/threads/{thread}", other))),
+            (self.reader, self.chance.choice((f"{API}/threads/{thread}", other))),
         ]
 
     async def look(self, what: str, thread: int) -> None:

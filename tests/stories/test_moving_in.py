@@ -135,4 +135,4 @@ async def test_a_run_that_is_killed_again_and_again_ends_as_one_that_nothing_dis
     undisturbed, disturbed = await there(other), await there(database_url)
     assert undisturbed["posts"]
     assert disturbed == undisturbed
-    assert undisturbed["told"] == [repr((1, 0, 0, 0))]
+    assert undisturbed["told"] == [repr((0, 0, 0, 0))]

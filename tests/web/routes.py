@@ -46,6 +46,9 @@ ROWS: Mapping[str, Row] = {
     "/advisers": Row(),
     "/search": Row(),
     "/searches/{id}": Row(example="/searches/{search}"),
+    # addresses of an old board
+    "/{page:path}.php": Row(example="/viewtopic.php?t={old_thread}", status=301),
+    "/{page:path}.html": Row(example="/what-now-t{old_thread}.html", status=301),
     # around it
     "/rules": Row(),
     "/help": Row(),
@@ -63,9 +66,6 @@ ROWS: Mapping[str, Row] = {
     "/screening": Row(),
     "/look": Row(),
     "/leave": Row(),
-    # Addresses of an old board, where nothing moved from.
-    "/{page:path}.php": Row(example="/viewtopic.php?t=1", status=404),
-    "/{page:path}.html": Row(example="/what-now-t1.html", status=404),
     "/favicon.ico": Row(status=302),
     "/robots.txt": Row(),
     "/manifest.webmanifest": Row(status=404),  # without FORUM_APP_NAME

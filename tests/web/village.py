@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import httpx
@@ -17,6 +18,7 @@ from forum import demo
 from forum.authentication import sessions
 from forum.authentication.second_factor.tables import Passkey
 from forum.authentication.sessions import Transport
+from forum.content.threads.tables import Thread
 from forum.core import clock
 from forum.core.gate import PublishAtOnce
 from forum.core.settings import Settings
@@ -24,6 +26,7 @@ from forum.core.work import Work
 from forum.demo.keys import DemoKeys
 from forum.http.current_member import COOKIE
 from forum.http.services import Services
+from forum.importers.tables import ImportRun, MovedItem, MovedKind
 from forum.members.queries import get_member
 from forum.privacy.tables import Export, ExportPart
 from forum.web.pages import Page
@@ -177,7 +180,11 @@ async def _live(village: Village) -> None:
     await _said(await village.readers["adviser"].post(f"{API}/concerns", json=worry))
     concerns = (await village.readers["lead"].get(f"{API}/moderation/concerns")).json()["items"]
     elsewhere = (await si.get(f"{API}/resources")).json()["items"]
+    await _move_in(village, angry)
     village.places |= {
+        "old_thread": 33,
+        "old_board": 2,
+        "old_person": 7,
         "danger": dangers[0]["id"],
         "public_report": found["reports"],
         "service_complaint": found["complaints"],
@@ -205,6 +212,20 @@ async def _live(village: Village) -> None:
         "webhook": told["id"],
         "resource": elsewhere[0]["id"],
     }
+
+
+async def _move_in(village: Village, thread_id: int) -> None:
+    """Let a thread, its board and a member be those that moved here from an old board."""
+    async with village.services.database.work() as session:
+        thread = await session.get_one(Thread, thread_id)
+        member = await get_member(session, HANDLES["member"])
+        run = ImportRun(source="phpbb https://old.example.org/", started_at=clock.now())
+        session.add(run)
+        await session.flush()
+        moved = partial(MovedItem, source=run.source, run_id=run.id)
+        session.add(moved(kind=MovedKind.THREAD, old="33", thread_id=thread_id))
+        session.add(moved(kind=MovedKind.BOARD, old="2", board_id=thread.board_id))
+        session.add(moved(kind=MovedKind.PERSON, old="7", member_id=member.id))
 
 
 async def _keep_own(village: Village) -> None:

@@ -83,6 +83,12 @@ class Post(SQLModel, table=True):
         Index("ix_post_words_kept", "words_kept_until", postgresql_where=text("words_kept_until IS NOT NULL")),
         CheckConstraint("words_kept_until IS NULL OR visibility = 'withdrawn'", name="words_kept"),
         Index("ix_post_published", "published_at", postgresql_where=text("published_at IS NOT NULL")),
+        Index(
+            "ix_post_published_in_thread",
+            "thread_id",
+            "published_at",
+            postgresql_where=text("published_at IS NOT NULL"),
+        ),
         Index("ix_post_quotes_unrecorded", "id", postgresql_where=text("NOT quotes_recorded")),
     )
 

@@ -1,12 +1,13 @@
 """The tables of a phpBB board that matter, in a file of SQLite: a dump has them in any order, records need all at once.
 
-The file stands beside the staging file, for its owner alone, and is gone when reading ends.
+The file stands beside the staging file, for its owner alone. It has no name once it is open, so that nothing of it is
+left when reading ends, even if it is killed.
 """
 
 import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -64,11 +65,13 @@ class Spool:
     """A board's tables, whatever its prefix is."""
 
     def __init__(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
         path.touch(mode=0o600)
         self.connection = sqlite3.connect(path)
-        self.connection.executescript(
-            "PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF; PRAGMA cache_size = -16000;"
-        )
+        # Without a journal, SQLite never asks again for the file's name.
+        self.connection.executescript("PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF; PRAGMA cache_size = -16000")
+        self.connection.execute("CREATE TABLE begun (at INTEGER)")
+        path.unlink()
         self.prefix = ""
         self.version = ""
         self._made: set[str] = set()
@@ -155,16 +158,11 @@ class Spool:
 
 @contextmanager
 def spooled(dump: Path, beside: Path, seen: Callable[[int], None]) -> Iterator[Spool]:
-    """Give the tables of the board in a dump; the file that holds them is gone at the end."""
-    path = beside.with_name(beside.name + ".tables")
-    path.unlink(missing_ok=True)
-    spool = Spool(path)
-    try:
+    """Give the tables of the board in a dump."""
+    spool = Spool(beside.with_name(beside.name + ".tables"))
+    with closing(spool.connection):
         spool.fill(dump, seen)
         yield spool
-    finally:
-        spool.connection.close()
-        path.unlink(missing_ok=True)
 
 
 def _columns(name: str) -> list[str]:

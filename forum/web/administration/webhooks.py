@@ -119,6 +119,10 @@ class WebhookSecretPage(Page):
     webhook: Webhook
     secret: str
 
+    @property
+    def has_secret(self) -> bool:  # noqa: D102
+        return True
+
 
 @router.get("/admin/webhooks")
 async def show_webhooks(visit: MemberVisit) -> Response:

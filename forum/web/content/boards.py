@@ -16,7 +16,7 @@ from forum.content.resources.queries import ResourceView
 from forum.http.fields import Slug
 from forum.importers.old_links import read_article_link
 from forum.permissions import Refusal
-from forum.web.content.old_links import follow
+from forum.web.importers.old_links import follow
 from forum.web.pages import Page
 from forum.web.routing import page_router
 from forum.web.texts import Text

@@ -22,12 +22,13 @@ from forum.core.errors import SignInAgain
 from forum.features import handlers_of
 from forum.http.services import Services
 from forum.members.tables import Role
+from moderation import case_alerts
 from moderation.case_alerts import severity_of
 from moderation.case_priority import Category
 from tests.support import make
 from tests.support.jobs import clean_up, run_due_jobs
 from tests.support.listener import address_of, deliver, headers_of, listening, queued, sender, told_of
-from tests.support.scenes import API, REMOVE, a_post, decided, house_rules, sql
+from tests.support.scenes import API, REMOVE, a_post, decided, house_rules, report, sql
 from tests.support.sites import said
 
 HOOKS = f"{API}/administration/webhooks"
@@ -295,13 +296,20 @@ async def test_what_is_rolled_back_is_told_to_nobody_and_no_writer_waits_for_a_r
     assert [row.event for row in await sql(services, "SELECT event FROM webhook_delivery")] == ["case.waiting"]
 
 
-async def test_what_the_machine_has_to_say_is_told_too(services: Services) -> None:
-    await told_of(services, WebhookEvent.BACKUP_FAILED)
+async def test_what_fails_and_what_waits_too_long_is_told_too(app: FastAPI, services: Services) -> None:
+    await told_of(services, WebhookEvent.BACKUP_FAILED, WebhookEvent.CASE_WAITING)
     handler = handlers_of(worker.FEATURES, services.settings)[nightly_backups.TELL_BACKUP_FAILED]
     assert callable(handler)
     async with services.database.work() as session:
         await handler(session, {}, clock.now())
-    assert [row.event for row in await sql(services, "SELECT event FROM webhook_delivery")] == ["backup.failed"]
+    post = await a_post(services)
+    async with make.signed_in(app, "magpie") as magpie:
+        assert (await report(magpie, post.id)).status_code == 201
+    for days in (1, 3, 3):
+        async with services.database.work() as session:
+            await case_alerts.watch(session, {}, clock.now() + timedelta(days=days))
+    told = await sql(services, "SELECT event, severity FROM webhook_delivery ORDER BY at")
+    assert [tuple(row) for row in told] == [("backup.failed", None), ("case.waiting", "normal")]
 
 
 async def test_how_grave_a_case_is_means_the_same_wherever_it_is_told(

@@ -265,6 +265,29 @@ async def test_nobody_unknown_is_believed_and_https_does_not_fall_back() -> None
             )
 
 
+async def test_what_is_sent_goes_over_https_and_nothing_is_read_of_the_answer() -> None:
+    papers = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    papers.load_cert_chain(PAPERS)
+    resolve, _ = names(hook_test="127.0.0.1", inner_test="127.0.0.1 10.0.0.1")
+    there = HttpClient(resolve, LOCAL, ssl.create_default_context(cafile=PAPERS))
+
+    async def never_ends(_request: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: 9999\r\n\r\nhalf")
+        await writer.drain()
+        await asyncio.Event().wait()
+
+    moved = said(b"", "Location: https://inner.test/", status="307 Temporary Redirect")
+    async with opened(Site(moved=moved, endless=never_ends), papers) as site:
+        for path, status in (("endless", 202), ("moved", 307)):
+            answer = await there.post(site.at(path, "hook.test", "https"), b"{}", headers={"webhook-id": "1"})
+            assert answer.status == status
+        for url in (site.at("moved", "hook.test"), site.at("moved", "inner.test", "https"), "https://a\nb/"):
+            with pytest.raises(OutboundRefused):
+                await there.post(url, b"{}")
+    assert [request.split(b" ")[0] for request in site.heard] == [b"POST", b"POST"]
+    assert all(request.endswith(b"\r\n\r\n{}") for request in site.heard)
+
+
 async def test_no_sentence_tells_what_was_asked() -> None:
     async with opened(Site(half=raw(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"))) as site:
         with pytest.raises(OutboundFailed) as failed:

@@ -29,6 +29,8 @@ SECRET = {
     ("POST", "/passkey-challenges"),
     ("POST", "/reports"),
     ("POST", "/complaints"),
+    ("POST", "/administration/webhooks"),
+    ("POST", "/administration/webhooks/{id}/secret"),
 }
 TEMPLATES = [
     Path(product.__file__).parent / "web/templates",

@@ -214,9 +214,14 @@ async def test_members_come_with_their_names_and_passwords_and_can_leave_for_goo
     notices = "SELECT notice ->> 'text' FROM post WHERE notice ->> 'kind' = 'edited'"
     assert await rows(moved, notices) == [("Edited by a moderator",)]
     # Who left does not come again with the next dump, and neither do their posts.
-    before = await _everything(moved)
-    await move_in(moved, tmp_path, small_board(clock.now()), name="again")
+    before, now = await _everything(moved), clock.now()
+    newer = [*small_board(now), post(18, 1, "10", "Written since."), post(19, 7, "10", "Not on a board that moved.")]
+    await move_in(moved, tmp_path, newer, name="again")
     assert await _everything(moved) == before
+    with Staging(tmp_path / "again.sqlite") as staging:
+        async with moved.database.work() as session:
+            found = await check.compare(session, staging)
+    assert found == (14, 1, 1, 1)  # one was written a little later, as this dump says
 
 
 async def _leave(services: Services, handle: str) -> None:
@@ -296,6 +301,22 @@ async def test_threads_are_as_the_verbs_of_the_house_would_have_made_them(
     assert posts[1]["adviser"] == {"name": "Nia", "title": "Adviser", "organisation": "Kin"}
     assert posts[4]["author"] == {"handle": None, "name": "Reader 7 (guest)", "title": None}
     assert 'data-post="2" data-author="nia"' in posts[10]["body_html"]
+
+    # Links to the old board lead to what their reader may see, and to nothing else.
+    links = [
+        ("viewtopic.php?f=11&t=1", "/threads/1#post-1"),
+        ("viewtopic.php?t=1&start=2&sid=0", "/threads/1#post-3"),
+        ("viewtopic.php?t=1&start=4000", "/threads/1#post-11"),
+        ("viewtopic.php?p=5#p5", "/threads/1#post-5"),
+        ("viewforum.php?f=11", "/boards/mums-dads"),
+        ("memberlist.php?mode=viewprofile&u=3", "/members/worried-mum-of-3"),
+    ]
+    for link, place in links:
+        answer = await guest.get(f"/{link}")
+        assert (answer.status_code, answer.headers.get("location")) == (301, place), link
+    hidden = ("t=2", "t=5", "t=6", "t=7", "t=", "t=-1", "p=10", "p=12", "p=14", "p=404", "x=1")
+    for link in (*(f"viewtopic.php?{asked}" for asked in hidden), "viewforum.php?f=12", "memberlist.php?u=7"):
+        assert (await guest.get(f"/{link}")).status_code == 404, link
 
     # Counted again, nothing changes.
     async with moved.database.work() as session:

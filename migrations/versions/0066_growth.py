@@ -1,4 +1,4 @@
-"""Titles and reasons of locks in which somebody can be named, so that a handle that goes is not sought in all others."""
+"""Indexes of the few rows that are sought among many: titles that can name somebody, posts published late in a thread."""
 
 from collections.abc import Sequence
 
@@ -10,8 +10,9 @@ down_revision: str | None = "0065b"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
-# Writers wait while they are built, less than a second for a million threads: nearly nothing is in them.
+# Writers wait while they are built, a second for a million posts: nearly nothing is in them.
 INDEXES = {
+    "ix_post_published_in_thread": ("post", ["thread_id", "published_at"], "published_at IS NOT NULL"),
     "ix_thread_title_naming": ("thread", ["id"], "title LIKE '%@%'"),
     "ix_thread_lock_reason_naming": ("thread", ["id"], "lock_reason LIKE '%@%'"),
     "ix_thread_title_revision_naming": ("thread_title_revision", ["thread_id", "number"], "title LIKE '%@%'"),

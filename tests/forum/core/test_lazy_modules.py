@@ -1,0 +1,23 @@
+"""What few requests need is loaded when it is first used: memory is what a small machine has least of."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from forum.core.lazy_modules import load_when_used
+
+ROOT = Path(__file__).parents[3]
+LATE = ("alembic", "confusable_homoglyphs", "cryptography", "fastapi", "jinja2", "webauthn", "zxcvbn")
+
+
+def test_a_process_of_jobs_loads_nothing_that_only_requests_need() -> None:
+    program = f"import sys, forum.worker; print([name for name in {LATE} if name in sys.modules])"
+    told = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert told.stdout == "[]\n"
+
+
+def test_a_module_that_is_loaded_late_is_the_one_that_all_others_import() -> None:
+    from forum.authentication.second_factor import passkeys, webauthn
+
+    assert load_when_used("forum.authentication.second_factor.webauthn") is webauthn
+    assert passkeys.webauthn is webauthn
