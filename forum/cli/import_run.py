@@ -12,7 +12,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum.cli.runtime import database_of, fail, first_steps, on_forum, out, reaching, with_work
+from forum.cli.runtime import database_of, fail, first_steps, out, reaching, with_work
 from forum.core import backup as backups
 from forum.core import clock, signals
 from forum.core.database import Database
@@ -32,20 +32,23 @@ from moderation.gate import BoardGate
 cli = typer.Typer()
 
 STAGING = "moving.sqlite"  # in FORUM_DATA, until the run has ended
+# What is said of each count.
 _SAID = {
-    "members": "{} members, who sign in with their old name and password",
-    "guests": "{} people who wrote without an account, or had closed it: their posts are there, and nobody's name",
-    "threads": "{} threads",
-    "posts": "{} posts",
-    "renamed": "{} members have another handle than the name on the old board; they sign in with either",
-    "without_password": "{} members' passwords cannot be used here: they ask for a new one by mail",
-    "without_address": "{} members have no address to which mail can be sent",
-    "removed": "{} posts were removed on the old board, and stay so",
-    "held": "{} posts waited for a moderator, and wait here: see the queue",
-    "banned": "{} members were banned on the old board. They are banned here for a month at most, and each has a case: "
-    "decide it before",
-    "notices": "{} posts say that a moderator of the old board changed them",
-    "split": "{} posts were too long, and are two or more here",
+    "members": ("Members", "They sign in with their old name and password."),
+    "guests": ("Authors without an account", "They wrote as guests, or closed their account. Their posts are there."),
+    "threads": ("Threads", ""),
+    "posts": ("Posts", ""),
+    "renamed": ("Members whose handle is not quite their old name", "They sign in with either."),
+    "without_password": ("Members whose password cannot be used here", "They ask for a new one by mail."),
+    "without_address": ("Members to whose address no mail can be sent", "Only their password opens their account."),
+    "banned": (
+        "Members who were banned on the old board",
+        "They are banned here for a month at most. Each has a case in the queue: decide it before.",
+    ),
+    "removed": ("Posts that were removed on the old board", "They stay so."),
+    "held": ("Posts that waited for a moderator", "They wait here, too: each has a case in the queue."),
+    "notices": ("Posts that a moderator of the old board changed", "They say so."),
+    "split": ("Posts that were too long", "Each is several here."),
 }
 
 
@@ -72,26 +75,41 @@ def run(
                 _back_up(url, backup or settings.data / f"before-moving-{clock.now():%Y-%m-%d-%H%M%S}.backup")
             with _staged(dump, settings.data / STAGING) as staging, _progress(staging) as seen:
                 ended = signals.run(_carry(url, make_import(staging, wanted, settings), seen))
+                found = with_work(url, lambda work: checks.compare(work.session, staging))
     except CannotMove as error:
         fail(str(error))
-    _report(ended)
+    _report(ended, found)
 
 
 @cli.command()
-def check() -> None:
+def check(
+    dump: Annotated[
+        Path | None, typer.Argument(help="A dump of the old board: is each of its posts here?", exists=True)
+    ] = None,
+) -> None:
     """Look through all that moved here: that it is there, numbered, counted and hidden as it should be.
 
     The exit status is 1 if anything is wrong.
     """
+    settings = Settings()
 
     async def act(work: Work) -> tuple[dict[str, int], list[str]]:
         return await checks.count_moved(work.session), await checks.find_faults(work.session)
 
-    moved, faults = on_forum(act)
+    try:
+        with database_of(settings) as url:
+            first_steps(url)
+            moved, faults = with_work(url, act)
+            if dump:
+                with _staged(dump, settings.data / STAGING) as staging:
+                    found = with_work(url, lambda work: checks.compare(work.session, staging))
+                faults += _differences(found)
+    except CannotMove as error:
+        fail(str(error))
     if not moved:
         fail("Nothing has moved here from another board.")
     for kind, count in moved.items():
-        out.print(f"{count} {_PLURALS[kind]} moved here.", highlight=False)
+        out.print(f"{_PLURALS[kind]} that moved here: {count:,}.", highlight=False)
     for fault in faults:
         out.print(f"- {fault}", highlight=False, soft_wrap=True)
     if faults:
@@ -99,7 +117,16 @@ def check() -> None:
     out.print("All of it is there.")
 
 
-_PLURALS = {"board": "boards", "person": "people", "post": "posts", "thread": "threads"}
+def _differences(found: checks.Comparison) -> list[str]:
+    """Return what a dump has that is not here, or not so."""
+    said = (
+        (found.missing, "posts of the dump are not here: they were written after their thread moved"),
+        (found.changed, "posts of the dump were changed on the old board after they moved"),
+    )
+    return [f"{count:,} {what}" for count, what in said if count]
+
+
+_PLURALS = {"board": "Boards", "person": "People", "post": "Posts", "thread": "Threads"}
 
 
 async def _is_under_way(work: Work) -> bool:
@@ -161,11 +188,13 @@ async def _carry(url: str, wanted: Import, seen: Any) -> ImportRun:
         await database.close()
 
 
-def _report(ended: ImportRun) -> None:
-    out.print("All that the plan takes is here:")
-    for key, sentence in _SAID.items():
+def _report(ended: ImportRun, found: checks.Comparison) -> None:
+    out.print("All that the plan takes is here.")
+    for key, (what, sentence) in _SAID.items():
         if count := ended.counts.get(key):
-            out.print(f"- {sentence.format(count)}", highlight=False, soft_wrap=True)
+            out.print(f"- {what}: {count:,}. {sentence}".rstrip(), highlight=False, soft_wrap=True)
+    for difference in _differences(found):
+        out.print(f"- But {difference}.", highlight=False, soft_wrap=True)
     out.print(
         "Nobody has a role by it, and nobody was told. Look through the forum, then run `forum import check`.",
         highlight=False,

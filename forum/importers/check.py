@@ -1,9 +1,20 @@
 """Look through what moved here: whether all of it is there, numbered, counted and hidden as it should be."""
 
+import json
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
-from sqlalchemy import text
+from sqlalchemy import ARRAY, Text, any_, bindparam, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from forum.importers.records import RECORD, PostRecord
+from forum.importers.rows import digest_of
+from forum.importers.staging import Staging
+from forum.importers.tables import MovedItem, MovedKind
+
+AT_ONCE = 5_000  # posts of a dump that are looked for together
 
 
 class Check(NamedTuple):
@@ -89,6 +100,47 @@ async def find_faults(session: AsyncSession) -> list[str]:
         if count := (await session.execute(text(check.query))).scalar_one():
             faults.append(f"{count} {check.fault}")
     return faults
+
+
+class Comparison(NamedTuple):
+    """What became of the posts of a dump, on the boards that moved, but for those that waited for a moderator."""
+
+    same: int
+    changed: int  # on the old board, since they moved
+    missing: int
+
+
+async def compare(session: AsyncSession, staging: Staging) -> Comparison:
+    """Look for each post of a dump among those that moved here."""
+    program = func.starts_with(col(MovedItem.source), f"{staging.source.program} ")
+    boards = select(col(MovedItem.old)).where(col(MovedItem.kind) == MovedKind.BOARD, program)
+    posts = _posts_on(staging, list((await session.execute(boards)).scalars()))
+    moved = select(col(MovedItem.old), col(MovedItem.digest)).where(
+        col(MovedItem.kind) == MovedKind.POST,
+        program,
+        col(MovedItem.old) == any_(bindparam("olds", type_=ARRAY(Text()))),
+    )
+    same = changed = missing = 0
+    while some := list(islice(posts, AT_ONCE)):
+        rows = await session.execute(moved, {"olds": [post.old for post in some]})
+        digests = {row.old: row.digest for row in rows}
+        for post in some:
+            missing += post.old not in digests
+            # Without a digest, its author has left.
+            changed += digests.get(post.old) not in {None, digest_of(post)}
+            same += post.old in digests
+    return Comparison(same - changed, changed, missing)
+
+
+def _posts_on(staging: Staging, boards: Sequence[str]) -> Iterator[PostRecord]:
+    query = (
+        "SELECT post.record FROM post JOIN thread ON thread.old = post.thread "
+        "WHERE thread.board IN (SELECT value FROM json_each(?)) AND post.shown <> 'waiting'"
+    )
+    for (line,) in staging.connection.execute(query, (json.dumps(boards),)):
+        record = RECORD.validate_json(line)
+        if isinstance(record, PostRecord):
+            yield record
 
 
 async def count_moved(session: AsyncSession) -> dict[str, int]:

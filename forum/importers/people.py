@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+from asyncpg import UniqueViolationError
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -26,6 +27,7 @@ from forum.authentication.old_logins import OldLogin, normalise_old_login
 from forum.core.database import Database, new_id
 from forum.importers.copying import copy_rows
 from forum.importers.counting import add_counts
+from forum.importers.errors import CannotMove
 from forum.importers.naming import Namer, NewNames, skeletons_of
 from forum.importers.plan import Plan
 from forum.importers.records import BanRecord, PersonKind, PersonRecord
@@ -140,9 +142,14 @@ async def carry_people(
             batch = coming[first : first + BATCH]
             stored = await _hash_all(threads, batch)
             rows = [_member_row(one, hashed, now) for one, hashed in zip(batch, stored, strict=True)]
-            async with database.work() as session:
-                await _write(session, batch, rows, arrival, logins)
-                await _ban(session, zip(batch, rows, strict=True), bans, arrival)
+            try:
+                async with database.work() as session:
+                    await _write(session, batch, rows, arrival, logins)
+                    await _ban(session, zip(batch, rows, strict=True), bans, arrival)
+            except UniqueViolationError as error:
+                raise CannotMove(
+                    "Somebody joined a moment ago under a name that was to move. Start the import again: it goes on."
+                ) from error
             for one, row in zip(batch, rows, strict=True):
                 people.by_old[one.old] = Author(row["id"], row["handle"], row["name"])
             seen(len(batch))

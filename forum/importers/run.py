@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-import structlog
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -25,8 +24,6 @@ from forum.importers.people import Arrival, OpenCase, carry_people
 from forum.importers.plan import Plan
 from forum.importers.staging import Staging
 from forum.importers.tables import ImportRun, MovedItem, RunState
-
-log = structlog.get_logger()
 
 IMPORTING = 0x6D6F7665  # the lock of whoever moves something here
 PATIENCE = timedelta(seconds=10)  # in which the server notices that a run was killed
@@ -90,7 +87,6 @@ async def carry_over(database: Database, wanted: Import, *, seen: Seen = lambda 
     async with _alone(database):
         run = await _begin(database, wanted.source, clock_now())
         started = run.started_at  # of one that goes on, too: it ends as if nothing had disturbed it
-        log.info("import_began", run=str(run.id))
         place, staging = (run.source, run.id), wanted.staging
         boards = await carry_boards(database, staging, wanted.plan, place, started)
         people = await carry_people(
@@ -114,7 +110,6 @@ async def carry_over(database: Database, wanted: Import, *, seen: Seen = lambda 
         await carry_threads(database, staging, setting, seen=lambda count: seen(Stage.POSTS, count))
         ended = await _end(database, run)
     await _analyze(database)
-    log.info("import_ended", run=str(run.id))
     return ended
 
 

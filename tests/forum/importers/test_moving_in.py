@@ -212,9 +212,14 @@ async def test_members_come_with_their_names_and_passwords_and_can_leave_for_goo
     notices = "SELECT notice ->> 'text' FROM post WHERE notice ->> 'kind' = 'edited'"
     assert await rows(moved, notices) == [("Edited by a moderator",)]
     # Who left does not come again with the next dump, and neither do their posts.
-    before = await _everything(moved)
-    await move_in(moved, tmp_path, small_board(clock.now()), name="again")
+    before, now = await _everything(moved), clock.now()
+    newer = [*small_board(now), post(18, 1, "10", "Written since."), post(19, 7, "10", "Not on a board that moved.")]
+    await move_in(moved, tmp_path, newer, name="again")
     assert await _everything(moved) == before
+    with Staging(tmp_path / "again.sqlite") as staging:
+        async with moved.database.work() as session:
+            found = await check.compare(session, staging)
+    assert found == (14, 0, 1)
 
 
 async def _leave(services: Services, handle: str) -> None:
