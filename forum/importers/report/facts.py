@@ -72,7 +72,8 @@ class PeopleCount:
         given = namer.name_member(person.old, person.name, was_staff=bool(person.was))
         if given.name != person.name:
             self.names.append(f"{person.name} → {given.name}")
-        if given.handle.endswith(f"-{person.old}") or given.handle.startswith("member-"):
+        alone = Namer().name_member(person.old, person.name, was_staff=True)  # if there were nobody else
+        if given.handle != alone.handle or alone.handle.startswith("member-"):
             self.handles.append(f"{person.name} → @{given.handle}")
 
 

@@ -166,10 +166,10 @@ def _people(facts: Facts) -> Iterator[Line]:
 
 
 def _decided(facts: Facts) -> Iterator[Line]:
-    found = facts.others
+    found, waiting = facts.others, facts.shown.get(Shown.WAITING, 0)
     yield from _counted(
         ("Posts that your moderators removed: they stay hidden", facts.shown.get(Shown.REMOVED, 0)),
-        ("Posts that wait for a moderator: the newer ones wait here too", facts.shown.get(Shown.WAITING, 0)),
+        ("Posts that wait for a moderator: after 90 days they stay behind, else they wait here too", waiting),
         ("Members who are banned: they are banned here for a month at most, and your moderators decide", found["ban"]),
         ("Threads and boards that somebody follows: they still do", found["watch"]),
     )
