@@ -81,7 +81,8 @@ async def _run(url: str, settings: Settings, with_parent: bool) -> None:
 def beside() -> Iterator[None]:
     """Run a worker process until the block ends, and start it again when it ends by itself.
 
-    It uses the database of FORUM_DATABASE_URL. It is a process and not a task of the server: so a slow job delays no
+    It uses the database of FORUM_DATABASE_URL, not through a pooler where there is one: it listens for jobs. It is a
+    process and not a task of the server: so a slow job delays no
     request, `serve --workers 4` has only one, and a crash of the worker ends no request.
     """
     supervisor = _Supervisor()
@@ -139,4 +140,4 @@ class _Supervisor:
 if __name__ == "__main__":
     _settings = Settings()
     logs.configure(_settings.log_level)
-    run(_settings.sqlalchemy_url, _settings, with_parent=True)
+    run(_settings.direct_url, _settings, with_parent=True)

@@ -17,6 +17,7 @@ from forum.mail.templates import TEST
 from forum.notifications.letter_choices import find_owner
 from forum.notifications.letter_jobs import note_returned
 
+TRY_LATER = 75  # what tells a mail server to keep a mail and hand it over once more: EX_TEMPFAIL of sysexits.h
 # Only the mailbox at which it arrives can tell.
 SIGNED = (
     "When it has arrived, look at its source. In DKIM-Signature, the list after h= must have List-Unsubscribe and "
@@ -80,5 +81,8 @@ def take_returned() -> None:
             await note_returned(work.session, member_id, work.now)
         return member_id is not None
 
-    is_known = on_forum(act)
+    try:
+        is_known = on_forum(act)
+    except SystemExit as ended:
+        raise SystemExit(TRY_LATER) from ended
     out.print("A letter came back, and was counted." if is_known else "This letter is nobody's any more.")

@@ -74,9 +74,12 @@ async def _find_wrong_threads(session: AsyncSession) -> Sequence[WrongCount]:
 
 async def _mend_threads(session: AsyncSession) -> None:
     for row in (await session.execute(_WRONG_THREADS)).all():
+        # First the highest number, upwards at most: no thread has more posts than that, says the table.
+        highest = await session.scalar(select(func.max(Post.number)).where(col(Post.thread_id) == row.id)) or 0
+        this = update(Thread).where(col(Thread.id) == row.id)
+        await session.execute(this.values(last_number=func.greatest(col(Thread.last_number), highest)))
         thread = await refresh_thread_counts(session, row.id)
-        highest = select(func.max(Post.number)).where(col(Post.thread_id) == row.id)
-        thread.last_number = await session.scalar(highest) or 0
+        thread.last_number = highest
         await session.flush()
 
 

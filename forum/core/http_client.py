@@ -179,9 +179,11 @@ _FAILURES = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.Protocol
 
 def _request(method: str, url: str, headers: Mapping[str, str] | None, body: bytes | None = None) -> httpx.Request:
     try:
-        return httpx.Request(method, url, headers=_HEADERS | dict(headers or {}), content=body)
-    except httpx.InvalidURL as error:
+        request = httpx.Request(method, url, headers=_HEADERS | dict(headers or {}), content=body)
+        _ = request.url.host  # a name that IDNA does not know is no error before it is read
+    except (httpx.InvalidURL, ValueError) as error:
         raise OutboundRefused("This is no address on the web.") from error
+    return request
 
 
 @asynccontextmanager
@@ -192,7 +194,8 @@ async def _within(seconds: float, request: httpx.Request) -> AsyncIterator[None]
             yield
     except TimeoutError as error:
         raise OutboundFailed(f"{request.url.host} did not answer in {seconds} seconds.") from error
-    except (httpx.HTTPError, httpx.InvalidURL, zlib.error, *_FAILURES) as error:
+    # ValueError: of an address in the answer, such as where a redirect leads, that is none.
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, zlib.error, *_FAILURES) as error:
         raise OutboundFailed(f"{request.url.host} could not be asked ({type(error).__name__}).") from error
 
 

@@ -5,6 +5,7 @@ one was made, never before.
 """
 
 import asyncio
+import fcntl
 import os
 import re
 import shutil
@@ -33,6 +34,7 @@ from forum.core.weekly_hours import zone_of
 LOOK_FOR_BACKUP, TELL_BACKUP_FAILED = Job("look_for_backup"), Job("tell_backup_failed")
 HOUR = 2  # of the night, in the forum's time zone
 TEST_EVERY = timedelta(days=6, hours=12)  # the night after the sixth day
+LONGEST = timedelta(hours=12)  # that a backup and its restore may take
 GROWTH = 1.25  # how much larger than the last backup the next may be
 
 _NAME = re.compile(r"forum-(\d{8}T\d{6}Z)\.dump")
@@ -68,18 +70,20 @@ class NightlyFile:
 
 @dataclass(frozen=True)
 class Night:
-    """What is to be done: a backup of this moment, and perhaps its restore."""
+    """What is to be done if it is time: a backup of this moment, and perhaps its restore."""
 
     folder: Path
     now: datetime
+    noted_at: datetime | None  # when the last backup was made, as far as the database knows
     is_test_due: bool
 
 
 @dataclass(frozen=True)
 class NightOutcome:
-    """How it ended; a restore that was not tried is None."""
+    """How it ended: when the backup was made that is to be noted. A restore that was not tried is None."""
 
-    is_made: bool
+    made_at: datetime | None = None
+    has_failed: bool = False
     is_restored: bool | None = None
 
 
@@ -135,18 +139,18 @@ async def make(url: str, settings: Settings, now: datetime) -> tuple[Path, Backu
     if folder is None:
         raise BackupError("Name a file, or a folder for backups in FORUM_BACKUP_DIR.")
     try:
-        earlier = list_backups(folder)
+        earlier = await asyncio.to_thread(list_backups, folder)
     except OSError as error:
         raise BackupError(f"FORUM_BACKUP_DIR names {folder}, which cannot be read ({error.strerror}).") from error
-    _refuse_full_disk(folder, earlier)
+    await asyncio.to_thread(_refuse_full_disk, folder, earlier)
     file = folder / name_at(now)
     made = await backup.make(url, file, counted=True)
     try:
-        trial_restore.write_notes(file, made)
+        await asyncio.to_thread(trial_restore.write_notes, file, made)
     except (BackupError, OSError):
         file.unlink()  # nobody could say whether it brings back all
         raise
-    _delete_old(folder, now, settings)
+    await asyncio.to_thread(_delete_old, folder, now, settings)
     return file, made
 
 
@@ -166,8 +170,22 @@ def _delete_old(folder: Path, now: datetime, settings: Settings) -> None:
     # What a killed run left, and notes whose backup is gone.
     kept = {each.file.stem for each in list_backups(folder)}
     for path in list(folder.iterdir()):
-        if _LEFT.fullmatch(path.name) and (path.suffix == ".part" or path.stem not in kept):
+        if not _LEFT.fullmatch(path.name):
+            continue
+        if path.stem not in kept if path.suffix != ".part" else not _is_being_written(path):
             path.unlink(missing_ok=True)
+
+
+def _is_being_written(part: Path) -> bool:
+    """Return whether a backup writes to a file at this moment: it keeps it locked (`backup.new_file`)."""
+    try:
+        with part.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # it is gone, or is no file of ours
+        return False
+    return False
 
 
 # The job
@@ -183,38 +201,52 @@ class NightlyBackup:
         self._zone = zone_of(settings.time_zone)
 
     async def prepare(self, session: AsyncSession, _payload: Payload, now: datetime) -> Night | None:
-        """Return what is to be done; None when it is done for this night, or no folder is named."""
+        """Return what is to be done if it is time; None when no folder is named."""
         folder = self._settings.backup_dir
         if folder is None:
             return None
-        backups: Sequence[NightlyFile] = ()
-        with suppress(OSError):  # the backup says so
-            backups = list_backups(folder)
-        if not is_due(backups, now, self._zone):
-            return None
+        made = await session.get(Milestone, MilestoneKind.BACKUP_MADE)
         tested = await session.get(Milestone, MilestoneKind.RESTORE_TESTED)
-        return Night(folder, now, is_test_due=tested is None or tested.last_at < now - TEST_EVERY)
+        is_test_due = tested is None or tested.last_at < now - TEST_EVERY
+        return Night(folder, now, made.last_at if made else None, is_test_due)
 
     async def go(self, night: Night) -> NightOutcome:
-        """Make the backup, and restore it elsewhere if it is time."""
+        """Make the backup if it is time, and restore it elsewhere if that is.
+
+        The folder may be on another machine that does not answer: it is looked at beside the loop, and has an end.
+        """
         try:
-            file, _ = await make(self._settings.sqlalchemy_url, self._settings, night.now)
+            async with asyncio.timeout(LONGEST.total_seconds()):
+                return await self._go(night)
         except BackupError as error:
             log.error("backup_failed", reason=str(error))
-            return NightOutcome(is_made=False)
-        except (OSError, DBAPIError) as error:
+        except (OSError, DBAPIError) as error:  # TimeoutError is an OSError
             log.error("backup_failed", reason=type(error).__name__)
-            return NightOutcome(is_made=False)
-        return NightOutcome(is_made=True, is_restored=await _try_restore(file) if night.is_test_due else None)
+        return NightOutcome(has_failed=True)
 
-    async def settle(self, session: AsyncSession, night: Night, outcome: NightOutcome, now: datetime) -> None:
+    async def _go(self, night: Night) -> NightOutcome:
+        backups: Sequence[NightlyFile] = ()
+        with suppress(OSError):  # the backup says so
+            backups = await asyncio.to_thread(list_backups, night.folder)
+        if is_due(backups, night.now, self._zone):
+            file, _ = await make(self._settings.sqlalchemy_url, self._settings, night.now)
+            newest = NightlyFile(night.now, file)
+        elif night.noted_at is None or backups[0].made_at > night.noted_at.replace(microsecond=0):
+            newest = backups[0]  # its worker ended before it could note it
+        else:
+            return NightOutcome()
+        return NightOutcome(newest.made_at, is_restored=await _try_restore(newest.file) if night.is_test_due else None)
+
+    async def settle(self, session: AsyncSession, _night: Night, outcome: NightOutcome, now: datetime) -> None:
         """Note how it ended, and have administrators told of a failure."""
-        made = MilestoneKind.BACKUP_MADE if outcome.is_made else MilestoneKind.BACKUP_FAILED
-        await reach(session, made, night.now)
+        if outcome.made_at:
+            await reach(session, MilestoneKind.BACKUP_MADE, outcome.made_at)
+        if outcome.has_failed:
+            await reach(session, MilestoneKind.BACKUP_FAILED, now)
         if outcome.is_restored is not None:
             tested = MilestoneKind.RESTORE_TESTED if outcome.is_restored else MilestoneKind.RESTORE_FAILED
             await reach(session, tested, now)
-        if not outcome.is_made or outcome.is_restored is False:
+        if outcome.has_failed or outcome.is_restored is False:
             await jobs.enqueue(session, TELL_BACKUP_FAILED, {})
 
 

@@ -18,7 +18,13 @@ def find_off_token(content: bytes) -> str | None:
     The token stands in a header of each letter, and nobody but whoever gets the letter knows it: so nobody can stop
     the letters of another by writing a report. What says that it is only late is none.
     """
-    parts = list(message_from_bytes(content[:LARGEST], policy=default).walk())
+    try:
+        return _find(list(message_from_bytes(content[:LARGEST], policy=default).walk()))
+    except Exception:  # noqa: BLE001 (anybody can send a mail that Python's parser cannot read; it counts for nothing)
+        return None
+
+
+def _find(parts: Sequence[Message]) -> str | None:
     if not any(_says_failed(part) for part in parts):
         return None
     found = (_OFF_LINK.search(str(headers.get("List-Unsubscribe", ""))) for headers in _returned(parts))

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 import httpx
-from sqlalchemy import any_, delete, func, literal, select, text
+from sqlalchemy import any_, delete, func, literal, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -119,7 +119,8 @@ async def change_webhook(
     await work.session.execute(_ONE_AT_A_TIME)
     webhook = await _lock_at(work, webhook_id, version)
     if changes.url is not None and changes.url != webhook.url:
-        webhook.url = await _check_url(work, changes.url, but=webhook.id)
+        webhook.url, webhook.failing_since = await _check_url(work, changes.url, but=webhook.id), None
+        await _try_waiting_now(work, webhook.id)
     if changes.events is not None:
         webhook.events = _check_events(changes.events)
     if changes.is_on is not None and changes.is_on != webhook.is_on:
@@ -183,6 +184,11 @@ async def forget_waiting(session: AsyncSession, webhook_id: UUID) -> None:
     await session.execute(delete(WebhookDelivery).where(*waiting))
 
 
+async def _try_waiting_now(work: Work, webhook_id: UUID) -> None:
+    waiting = (col(WebhookDelivery.webhook_id) == webhook_id, col(WebhookDelivery.next_at) > work.now)
+    await work.session.execute(update(WebhookDelivery).where(*waiting).values(next_at=work.now))
+
+
 def _allow(work: Work, administrator: Viewer) -> None:
     """Require an administrator who signed in a moment ago: what leaves from here, nobody brings back."""
     require_recent_sign_in(administrator, work.now)
@@ -213,15 +219,16 @@ async def _check_url(work: Work, url: str, *, but: UUID | None = None) -> str:
     """
     try:
         parsed = httpx.URL(url.strip())
-    except httpx.InvalidURL:
-        parsed = httpx.URL("")
-    if parsed.scheme != "https" or not parsed.host or parsed.userinfo or parsed.fragment:
+        host = parsed.host  # ValueError: a name that IDNA does not know
+    except (httpx.InvalidURL, ValueError):
+        parsed, host = httpx.URL(""), ""
+    if parsed.scheme != "https" or not host or parsed.userinfo or parsed.fragment:
         raise Invalid(
             "must be an address that begins with https://, without a user name and without “#”",
             "#/url",
             code="webhook_address_unusable",
         )
-    if _is_inner(parsed.host):
+    if _is_inner(host):
         raise Invalid("must be on the public internet", "#/url", code="webhook_address_not_public")
     same = select(col(Webhook.id)).where(col(Webhook.url) == str(parsed), col(Webhook.id) != (but or UUID(int=0)))
     if (await work.session.execute(same)).first():

@@ -214,6 +214,7 @@ async def test_no_inner_address_is_asked_whatever_a_name_says(services: Services
         ("http://hook.test/", "webhook_address_unusable"),
         ("https://joan:secret@hook.test/", "webhook_address_unusable"),
         ("https:///hook", "webhook_address_unusable"),
+        ("https://xn--a/", "webhook_address_unusable"),
         ("ftp://hook.test/", "webhook_address_unusable"),
         ("hook", "webhook_address_unusable"),
     ):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from forum.core import http_client
-from forum.core.http_client import HttpClient, OutboundFailed, OutboundRefused, is_public
+from forum.core.http_client import HttpClient, HttpClientError, OutboundFailed, OutboundRefused, is_public
 from tests.support.sites import LOCAL, Handler, Site, names, opened, raw, said
 
 PAPERS = Path(__file__).parent / "hook.test.pem"
@@ -119,6 +119,15 @@ async def test_no_redirect_leads_to_where_we_do_not_ask(target: str, refusal: st
             await HttpClient(resolve, LOCAL).get(site.at("door"))
     assert len(site.heard) == 1
     assert asked[0] == "site.test"
+
+
+@pytest.mark.parametrize("target", ["https://xn--a/", "//:x/"])
+async def test_a_redirect_to_what_is_no_address_is_a_failure_also_where_none_is_followed(target: str) -> None:
+    resolve, _ = names(site_test="127.0.0.1")
+    async with opened(Site(door=said(b"", f"Location: {target}", status="302 Found"))) as site:
+        for redirects in (0, 3):
+            with pytest.raises(HttpClientError):
+                await HttpClient(resolve, LOCAL).get(site.at("door"), redirects=redirects)
 
 
 @pytest.mark.parametrize(("redirects", "status", "asked"), [(3, 200, 4), (2, 302, 3), (0, 302, 1)])
