@@ -185,7 +185,8 @@ def _choose(staging: Staging, plan: Plan, people: People, arrival: Arrival, name
             case PersonKind.MEMBER if (
                 plan.dormant == "take" or posts or _was_there_since(person, arrival.now - DORMANT)
             ):
-                given = namer.name_member(person.old, person.name, was_staff=bool(person.was))
+                handle = person.login if staging.source.has_handles else None
+                given = namer.name_member(person.old, person.name, was_staff=bool(person.was), handle=handle)
                 found.append(ComingPerson(person.old, person, given, given.name))
             case PersonKind.INACTIVE if posts:
                 found.append(ComingPerson(person.old, None, None, namer.name_former(person.name)))

@@ -105,7 +105,7 @@ class Plan(BaseModel):
     def check(self, staging: Staging) -> None:
         """Raise CannotMove where the plan does not fit the board, or would let more people read than before."""
         if self.address and staging.source.address and not staging.source.known_address:
-            raise CannotMove('Links to a site of WordPress cannot be turned: write address = "" in the plan.')
+            raise CannotMove('Links to that site cannot be turned: write address = "" in the plan.')
         records = {board.old: board for board in staging.boards() if not board.is_section}
         for old, planned in self.boards.items():
             if (record := records.get(old)) is None:
