@@ -360,7 +360,8 @@ def _count(batch: Sequence[ComingPerson], rows: Sequence[dict[str, Any]]) -> Cou
         if one.record is None or one.names is None:
             counts["guests"] += 1
             continue
-        is_changed = one.shown != one.record.name or normalise_old_login(one.record.name) != one.names.handle
+        known_as = {normalise_old_login(name) for name in (one.record.name, one.record.login) if name}
+        is_changed = one.shown != one.record.name or one.names.handle not in known_as
         counts += Counter(
             members=1,
             renamed=is_changed,

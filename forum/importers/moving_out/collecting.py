@@ -67,14 +67,17 @@ _PEOPLE = f"""
     ), given AS (
         SELECT member_id, array_agg(DISTINCT role ORDER BY role) AS roles FROM role_grant
         WHERE role <> 'trusted_flagger' GROUP BY member_id
+    ), seen AS (
+        SELECT member_id, max(used_at) AS last_at FROM member_session WHERE :with_passwords GROUP BY member_id
     )
     SELECT {_PERSON} AS old, handle, coalesce(persona.name, member.name) AS name,
         persona.name IS NOT NULL AS is_alias, joined_at, coalesce(posts, 0) AS posts,
-        greatest(joined_at, last_at) AS last_at, roles,
+        greatest(joined_at, wrote.last_at, seen.last_at) AS last_at, roles,
         CASE WHEN :with_passwords AND email_verified_at IS NOT NULL THEN email END AS email,
         CASE WHEN :with_passwords THEN nullif(password_hash, '') END AS password
     FROM persona LEFT JOIN member ON member.id = persona.id
         LEFT JOIN wrote ON wrote.author_id = persona.id LEFT JOIN given ON given.member_id = persona.id
+        LEFT JOIN seen ON seen.member_id = persona.id
         {_moved_person("moved_person", "persona.id")}
     WHERE handle IS NOT NULL OR posts > 0
     ORDER BY {_PERSON} COLLATE "C"
@@ -127,7 +130,8 @@ _POSTS = f"""
 class Wishes:
     """What an export is to hold beyond what readers can see."""
 
-    with_passwords: bool = False  # and confirmed addresses, and who is banned: for the next home alone
+    # And confirmed addresses, who is banned, and who was here lately without a post: for the next home alone.
+    with_passwords: bool = False
     with_removed: bool = False  # the words that moderators removed
 
 

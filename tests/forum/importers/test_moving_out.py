@@ -25,7 +25,7 @@ from forum.importers.moving_out.numbers import renumbered
 from forum.importers.moving_out.writing import export_all
 from forum.importers.own.archive import new_archive
 from forum.importers.plan import Plan
-from forum.importers.records import BoardRecord, Readers, SourceRecord, TermRecord
+from forum.importers.records import BoardRecord, PersonRecord, Readers, SourceRecord, TermRecord
 from forum.importers.run import carry_over
 from forum.importers.staging import Staging
 from forum.members.tables import Role
@@ -50,7 +50,7 @@ async def a_forum(services: Services) -> None:
     for handle in ("anna", "ben", "cleo"):
         await make.member(services, handle)
     await make.member(services, "suzie", Role.MODERATOR)
-    await make.member(services, "quiet-one", verified=False, joined=timedelta(days=20))
+    await make.member(services, "quiet-one", verified=False, joined=timedelta(days=1_500))
     await make.board(services, "mums", name="Mums & Dads", section="Welcome", description="For all of us.", position=7)
     await make.board(services, "members", readers=("member",), position=9)
     await make.board(services, "team", readers=("moderator",), openers=("moderator",), repliers=("moderator",))
@@ -211,19 +211,28 @@ def test_numbers_in_quotes_are_those_without_the_posts_that_are_gone() -> None:
 def test_what_is_no_whole_export_is_refused_in_one_sentence(tmp_path: Path) -> None:
     whole, twice = tmp_path / "whole.zip", tmp_path / "twice.zip"
     board = BoardRecord(old="1", name="Mums", readers=Readers.EVERYONE)
+    people = [
+        PersonRecord(old=str(number), name=name, was=("adviser",) * is_adviser)
+        for number, (name, is_adviser) in enumerate([("Dora", True), ("Ed", True), ("ED", False)])
+    ]
     for file, boards in ((whole, [board]), (twice, [board, board])):
         with new_archive(file) as archive:
             with archive.lines("source") as lines:
-                lines.write(SourceRecord(program="forum", version="1"))
+                lines.write(SourceRecord(program="forum", version="1", address="https://old.example.org/"))
             with archive.lines("board") as lines:
                 for one in boards:
                     lines.write(one)
+            with archive.lines("person") as lines:
+                for person in people:
+                    lines.write(person)
             archive.finish(with_passwords=False, with_removed=False)
     with Staging(tmp_path / "twice") as staging, pytest.raises(CannotMove, match="names something twice"):
         programs.read([twice], staging)
     with Staging(tmp_path / "whole") as staging:
         programs.read([whole], staging)
-        assert (list(staging.boards()), staging.source.program) == ([board], "forum")
+        assert (list(staging.boards()), list(staging.people())) == ([board], people)
+        proposed = Plan.proposed(staging)
+        assert (proposed.advisers, proposed.dormant, proposed.address) == (("Dora",), "take", "")
 
     def changed(name: str, was: bytes, becomes: bytes) -> Path:
         file = tmp_path / "changed.zip"
