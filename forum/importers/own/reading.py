@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from forum.importers.errors import CannotMove
 from forum.importers.own.archive import FILES, FORMAT, MANIFEST, SCHEMA, FileEntry, Manifest
 from forum.importers.records import RECORD, AnyRecord
+from forum.importers.sources import files
 from forum.importers.staging import Staging
 
 _LINE_MAX = 1 << 20  # bytes: a post has 20,000 characters at most
@@ -39,6 +40,7 @@ def read(path: Path, staging: Staging, *, seen: Callable[[int], None] = lambda _
     """
     try:
         with path.open("rb") as raw, zipfile.ZipFile(raw) as archive:
+            _refuse_bomb(archive, path)
             manifest = _read_manifest(archive, path)
             if not manifest.files.keys() <= {SCHEMA, *FILES.values()}:
                 raise _Changed
@@ -55,6 +57,12 @@ def read(path: Path, staging: Staging, *, seen: Callable[[int], None] = lambda _
 
 class _Changed(Exception):
     """A line is not as it was written."""
+
+
+def _refuse_bomb(archive: zipfile.ZipFile, path: Path) -> None:
+    size = sum(entry.file_size for entry in archive.infolist())
+    if size > files.BOMB_FROM and size > files.BOMB_RATIO * path.stat().st_size:
+        raise CannotMove(f"{path} unpacks to more than {files.BOMB_RATIO} times its size: it was made to fill a disk.")
 
 
 def _read_manifest(archive: zipfile.ZipFile, path: Path) -> Manifest:

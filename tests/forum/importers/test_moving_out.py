@@ -258,6 +258,12 @@ def test_what_is_no_whole_export_is_refused_in_one_sentence(tmp_path: Path) -> N
             programs.read([file], staging)
     with Staging(tmp_path / "two") as staging, pytest.raises(CannotMove, match="alone"):
         programs.read([whole, whole], staging)
+    bomb = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive, zipfile.ZipFile(whole) as old:
+        archive.writestr("manifest.json", old.read("manifest.json"))
+        archive.writestr("posts.jsonl", b" " * (65 << 20))
+    with Staging(tmp_path / "bomb") as staging, pytest.raises(CannotMove, match="fill a disk"):
+        programs.read([bomb], staging)
     cut = tmp_path / "cut.zip"
     cut.write_bytes(whole.read_bytes()[:-30])
     with Staging(tmp_path / "cut") as staging, pytest.raises(CannotMove):
