@@ -7,7 +7,7 @@ gc.disable()  # nothing that is loaded now is garbage: looking for some took a q
 import typer
 from pydantic import ValidationError
 
-from forum.cli import admin, check, importing, mail, pages, serve, transparency
+from forum.cli import admin, check, exporting, importing, mail, pages, serve, transparency
 from forum.cli import audit as cli_audit
 from forum.cli import backup as cli_backup
 from forum.cli.runtime import fail
@@ -33,6 +33,7 @@ cli.add_typer(admin.cli, name="admin")
 cli.add_typer(cli_audit.cli, name="audit")
 cli.add_typer(mail.cli, name="mail")
 cli.add_typer(importing.cli, name="import")
+cli.add_typer(exporting.cli, name="export")
 FAILURES = (ForumError, UnusableSetting, embedded_postgres.EmbeddedError, audit.ChainBroken, backup.BackupError)
 
 

@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 from forum.content import markup
 from forum.content.lanes import Lane, PostPlace, lane_of
 from forum.content.markup import Known, QuotedPost, QuoteRef
+from forum.content.posts.tables import WARNING_MAX
 from forum.content.words import said_in, stands_in
-from forum.importers.records import PollRecord, PostRecord
+from forum.importers.records import PollRecord, PostRecord, TextForm
 from forum.importers.texts import How, Loss, Quoted, split, to_markdown
 from forum.importers.texts.escaping import escape_all
 
@@ -105,7 +106,9 @@ class _Conversion:
         markdown, quoting, how, losses = self._words(post, poll)
         markdown, edited = _take_staff_line(markdown, post)
         first = len(self.found) + 1
-        for part, text in enumerate(split(markup.escape_typed_marks(markdown)), start=1):
+        # In our own Markdown, a mark of a redaction that is not escaped is one.
+        ours = markdown if post.record.form == TextForm.MARKDOWN else ""
+        for part, text in enumerate(split(markup.escape_typed_marks(markdown, ours)), start=1):
             self.found.append(self._new_post(post, part, text, quoting, (how, losses)))
             self.found[-1].edited = edited if part == 1 else None
         here = _Written(post, first, self.found[first - 1].html, said_in(self.found[first - 1].html))
@@ -140,7 +143,7 @@ class _Conversion:
             markdown=text,
             html=parsed.html(known),
             reply_to=answered.number if answered and answered.post.is_visible else None,
-            content_warning=SPOILER_WARNING if Loss.SPOILER in losses else None,
+            content_warning=SPOILER_WARNING if Loss.SPOILER in losses else _warning(post.record),
             edited=None,
             lane=self._lane(post, text, answered) if part == 1 else None,
             how=how,
@@ -224,6 +227,10 @@ def rewritten(url: str, old: str, new: str) -> str:
 
 def _host(netloc: str) -> str:
     return netloc.lower().removeprefix("www.")
+
+
+def _warning(record: PostRecord) -> str | None:
+    return " ".join(record.warning.split())[:WARNING_MAX].rstrip() or None
 
 
 def _heading(record: PostRecord) -> Iterator[str]:

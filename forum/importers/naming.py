@@ -11,6 +11,7 @@ from forum.members.departure import digest_of
 from forum.members.tables import FORMER
 
 VISITOR = "A visitor"  # a guest who called themselves as staff is called, or by nothing that can be read
+GUEST_REMARK, FORMER_REMARK = "guest", "former member"  # behind the names of those who have no account
 _ADDRESS = re.compile(r"(?P<before>[^\s@]+)@[^\s@]+\.[^\s@]+")
 _APOSTROPHES = re.compile("['’‘`´ʼ]")
 _JOINED = re.compile(r"[-_.]*-[-_.]*")
@@ -40,23 +41,26 @@ class Namer:
     staff: frozenset[str] = frozenset()
     forum: str = ""
 
-    def name_member(self, old: str, name: str, *, was_staff: bool = False) -> NewNames:
-        """Return the names of somebody with an account. Those of the old board's staff may look like staff's."""
+    def name_member(self, old: str, name: str, *, was_staff: bool = False, handle: str | None = None) -> NewNames:
+        """Return the names of somebody with an account. Those of the old board's staff may look like staff's.
+
+        `handle` is the one that they had, where the old board had handles like ours: they keep it if it is free.
+        """
         shown = _nearest_name(name)
         if shown is None or names.is_reserved(shown) or (not was_staff and self._looks_official(shown)):
             shown = f"Member {_suffix(old)}"
-        handle = self._find_handle(old, name, may_look_official=was_staff)
+        handle = self._find_handle(old, handle or name, may_look_official=was_staff)
         looks = names.skeleton(handle)
         self.taken.add(looks)
         return NewNames(handle, looks, shown)
 
     def name_guest(self, name: str | None) -> str:
         """Return what somebody without an account is called: "Reader 7 (guest)"."""
-        return self._with_remark(name, "guest") or VISITOR
+        return self._with_remark(name, GUEST_REMARK) or VISITOR
 
     def name_former(self, name: str) -> str:
         """Return what somebody is called whose account was closed on the old board."""
-        return self._with_remark(name, "former member") or FORMER
+        return self._with_remark(name, FORMER_REMARK) or FORMER
 
     def _with_remark(self, name: str | None, remark: str) -> str | None:
         room = names.NAME_MAX - len(remark) - 3

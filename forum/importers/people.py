@@ -185,7 +185,8 @@ def _choose(staging: Staging, plan: Plan, people: People, arrival: Arrival, name
             case PersonKind.MEMBER if (
                 plan.dormant == "take" or posts or _was_there_since(person, arrival.now - DORMANT)
             ):
-                given = namer.name_member(person.old, person.name, was_staff=bool(person.was))
+                handle = person.login if staging.source.has_handles else None
+                given = namer.name_member(person.old, person.name, was_staff=bool(person.was), handle=handle)
                 found.append(ComingPerson(person.old, person, given, given.name))
             case PersonKind.INACTIVE if posts:
                 found.append(ComingPerson(person.old, None, None, namer.name_former(person.name)))
@@ -359,7 +360,8 @@ def _count(batch: Sequence[ComingPerson], rows: Sequence[dict[str, Any]]) -> Cou
         if one.record is None or one.names is None:
             counts["guests"] += 1
             continue
-        is_changed = one.shown != one.record.name or normalise_old_login(one.record.name) != one.names.handle
+        known_as = {normalise_old_login(name) for name in (one.record.name, one.record.login) if name}
+        is_changed = one.shown != one.record.name or one.names.handle not in known_as
         counts += Counter(
             members=1,
             renamed=is_changed,

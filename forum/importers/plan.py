@@ -7,6 +7,7 @@ could read it: only where the old board left a doubt may a person decide, and ne
 import json
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
@@ -16,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from forum.importers.errors import CannotMove
 from forum.importers.records import BoardRecord, Readers
 from forum.importers.staging import Staging
+from forum.members.tables import Role
 
 NAME_MAX = 100  # as the forum's own boards
 SECTION = "Boards"  # of a board that stood under no heading
@@ -80,7 +82,11 @@ class Plan(BaseModel):
         records = {board.old: board for board in staging.boards()}
         boards = {old: _propose(board, records) for old, board in records.items() if not board.is_section}
         address = staging.source.known_address
-        return cls(address=address if re.fullmatch(r"https?://[^\s/]+(/\S*)?", address) else "", boards=boards)
+        known = address if re.fullmatch(r"https?://[^\s/]+(/\S*)?", address) else ""
+        if not staging.source.has_handles:
+            return cls(address=known, boards=boards)
+        # Another forum like this one says who its advisers are, and not who only reads.
+        return cls(address=known, boards=boards, advisers=_find_advisers(staging), dormant="take")
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -105,7 +111,7 @@ class Plan(BaseModel):
     def check(self, staging: Staging) -> None:
         """Raise CannotMove where the plan does not fit the board, or would let more people read than before."""
         if self.address and staging.source.address and not staging.source.known_address:
-            raise CannotMove('Links to a site of WordPress cannot be turned: write address = "" in the plan.')
+            raise CannotMove('Links to that site cannot be turned: write address = "" in the plan.')
         records = {board.old: board for board in staging.boards() if not board.is_section}
         for old, planned in self.boards.items():
             if (record := records.get(old)) is None:
@@ -159,6 +165,13 @@ def place_of(board: BoardRecord, records: Mapping[str, BoardRecord]) -> BoardPla
         seen.add(above.old)  # a board can be its own grandparent in a broken file
         above = records.get(above.parent or "")
     return BoardPlace(SECTION, tuple(reversed(parents)))
+
+
+def _find_advisers(staging: Staging) -> tuple[str, ...]:
+    """Return the names of advisers that nobody else has."""
+    names = Counter(person.name.casefold() for person in staging.people())
+    advisers = (person.name for person in staging.people() if Role.ADVISER in person.was)
+    return tuple(name for name in advisers if names[name.casefold()] == 1)
 
 
 def _propose(board: BoardRecord, records: Mapping[str, BoardRecord]) -> PlannedBoard:

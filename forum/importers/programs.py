@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from forum.importers import phpbb, wordpress
+from forum.importers import own, phpbb, wordpress
 from forum.importers.errors import CannotMove
 from forum.importers.sources import files
 from forum.importers.sources.wxr import is_xml
@@ -17,11 +17,16 @@ def read(
     people: Path | None = None,
     seen: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Read an old board into a staging file: one dump of phpBB, or the exports of a site of WordPress.
+    """Read an old board into a staging file: a dump of phpBB, the exports of a site of WordPress, or our own export.
 
     `people` is a dump with WordPress's users; `seen` gets how many bytes were read so far. Raises CannotMove when it is
-    neither, or cannot be read.
+    none of these, or cannot be read.
     """
+    if any(map(own.is_export, paths)):
+        if len(paths) > 1 or people:
+            raise CannotMove("Give an export of a forum alone: its members are in it.")
+        own.read(paths[0], staging, seen=seen)
+        return
     are_exports = [_is_export(path) for path in paths]
     if all(are_exports):
         wordpress.read(paths, staging, users=people, seen=seen)

@@ -127,6 +127,8 @@ class PostRecord(_Record):
     edited_by: Old | None = None
     edit_reason: str | None = None
     attachments: tuple[str, ...] = Field((), description="A kind for each file: `picture` or `file`")
+    # Left out where there is none: digests of posts that moved before this was known stay as they are.
+    warning: str = Field("", exclude_if=lambda warning: not warning, description="What a reader is warned of, before")
 
 
 class BanRecord(_Record):
@@ -187,8 +189,16 @@ class SourceRecord(_Record):
 
     @property
     def known_address(self) -> str:
-        """The address whose links lead to the new board. Links to a site of WordPress are words, and it often stays."""
-        return "" if self.program == "wordpress" else self.address
+        """The address whose links lead to the new board. Links to a site of WordPress are words, and it often stays.
+
+        A forum like this one has numbers of its own, so its old links lead nowhere here.
+        """
+        return self.address if self.program == "phpbb" else ""
+
+    @property
+    def has_handles(self) -> bool:
+        """Whether what people typed to sign in is a handle like ours, which they keep."""
+        return self.program == "forum"
 
 
 AnyRecord = Annotated[

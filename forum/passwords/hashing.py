@@ -94,11 +94,18 @@ async def hash_secret(secret: str) -> str:
     return await _queue.run(lambda: str(_context.hash(secret)))
 
 
+def is_known(stored: str) -> bool:
+    """Return whether the password of a hash, from an old board or another forum like this one, opens an account."""
+    return find_format(stored, _FORMATS) is not None
+
+
 def hash_to_store(stored: str) -> str | None:
     """Return what to store for a hash from an old board, so that its password opens the account here; None: it cannot.
 
     A quick one is hashed once more, for some 30 ms: who moves many people calls it in threads beside the event loop.
     """
+    if find_format(stored, (_OURS, *WRAPPED_FORMATS)):  # of another forum like this one
+        return stored
     format_ = find_format(stored, LEGACY_FORMATS)
     if format_ is None or not format_.is_quick:
         return stored if format_ else None

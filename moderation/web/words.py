@@ -249,6 +249,7 @@ ACTS: Mapping[str, str] = {
     "danger.noted": mark("noted what was done for somebody in danger"),
     "detail.forgotten": mark("took off what nobody is asked about"),
     "detail.known": mark("added what nobody is asked about"),
+    "export.made": mark("wrote all of the forum to a file, to move out"),
     "hold.placed": mark("kept somebody's data by law"),
     "hold.released": mark("ended that data are kept by law"),
     "import.began": mark("began to move an old board here"),

@@ -20,7 +20,7 @@ from forum.importers.records import (
 )
 from forum.importers.remarks import Remark
 from forum.importers.staging import Staging
-from forum.passwords.legacy_hashes import LEGACY_FORMATS, find_format
+from forum.passwords.hashing import is_known
 
 DORMANT = timedelta(days=3 * 365)
 # Measured: what `forum import run` carries over in a second, what a password takes, and what a post fills on the disk.
@@ -47,7 +47,7 @@ class PeopleCount:
         """How many people have an address that somebody else has too."""
         return sum(count for count in self.addresses.values() if count > 1)
 
-    def add(self, person: PersonRecord, namer: Namer, *, wrote: bool, now: datetime) -> None:
+    def add(self, person: PersonRecord, namer: Namer, *, wrote: bool, now: datetime, has_handles: bool) -> None:
         """Count somebody; those first who wrote most, as they get their names in this order."""
         self.kinds[person.what] += 1
         if person.was:
@@ -57,22 +57,22 @@ class PeopleCount:
         if not wrote and (person.last_seen_at is None or person.last_seen_at < now - DORMANT):
             self.dormant += 1
             return
-        self._name(person, namer)
+        self._name(person, namer, person.login if has_handles else None)
         if person.email:
             self.addresses[person.email.casefold()] += 1
         else:
             self.without_address += 1
         if person.password is None:
             self.without_password += 1
-        elif find_format(person.password, LEGACY_FORMATS) is None:
+        elif not is_known(person.password):
             kind = _KIND.match(person.password)
             self.passwords[kind.group() if kind else "of an unknown kind"] += 1
 
-    def _name(self, person: PersonRecord, namer: Namer) -> None:
-        given = namer.name_member(person.old, person.name, was_staff=bool(person.was))
+    def _name(self, person: PersonRecord, namer: Namer, handle: str | None) -> None:
+        given = namer.name_member(person.old, person.name, was_staff=bool(person.was), handle=handle)
         if given.name != person.name:
             self.names.append(f"{person.name} → {given.name}")
-        alone = Namer().name_member(person.old, person.name, was_staff=True)  # if there were nobody else
+        alone = Namer().name_member(person.old, person.name, was_staff=True, handle=handle)  # if there were nobody else
         if given.handle != alone.handle or alone.handle.startswith("member-"):
             self.handles.append(f"{person.name} → @{given.handle}")
 
@@ -134,7 +134,7 @@ def count_facts(staging: Staging, now: datetime) -> Facts:
 def _count_people(staging: Staging, now: datetime) -> PeopleCount:
     wrote = dict(staging.connection.execute("SELECT author, count(*) FROM post GROUP BY 1"))
     staff = (person.name for person in staging.people() if person.was)
-    namer, people = Namer(staff=skeletons_of(staff)), PeopleCount()
+    namer, people, has_handles = Namer(staff=skeletons_of(staff)), PeopleCount(), staging.source.has_handles
     for person in sorted(staging.people(), key=lambda person: -wrote.get(person.old, 0)):
-        people.add(person, namer, wrote=person.old in wrote, now=now)
+        people.add(person, namer, wrote=person.old in wrote, now=now, has_handles=has_handles)
     return people

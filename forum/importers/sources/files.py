@@ -17,7 +17,7 @@ from forum.importers.errors import CannotMove
 
 PIECE = 1 << 18
 # Dumps of boards shrink to a tenth, seldom to a fiftieth; what unpacks to far more was made to fill a disk.
-_BOMB_RATIO, _BOMB_FROM = 500, 64 << 20
+BOMB_RATIO, BOMB_FROM = 500, 64 << 20
 _GZIP, _BZIP2, _ZIP, _XZ, _UTF16 = b"\x1f\x8b", b"BZh", b"PK\x03\x04", b"\xfd7zXZ", (b"\xff\xfe", b"\xfe\xff")
 _DAMAGED = (zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, lzma.LZMAError, OSError)
 CUT = "The file ends in the middle{where}: it was not downloaded as a whole. Download it again."
@@ -66,8 +66,8 @@ def _read(unpacked: _Unpacked, raw: IO[bytes], path: Path, seen: Callable[[int],
         except (RuntimeError, NotImplementedError) as error:  # zipfile: a password, or a method that it does not know
             raise CannotMove(f"{path} cannot be unpacked: unpack it yourself, and give what is in it.") from error
         total += len(piece)
-        if total > _BOMB_FROM and total > _BOMB_RATIO * size:
-            raise CannotMove(f"{path} unpacks to more than {_BOMB_RATIO} times its size: that is no dump of a board.")
+        if total > BOMB_FROM and total > BOMB_RATIO * size:
+            raise CannotMove(f"{path} unpacks to more than {BOMB_RATIO} times its size: that is no dump of a board.")
         if not piece:
             return
         seen(raw.tell() if not raw.closed else size)
