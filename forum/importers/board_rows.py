@@ -38,6 +38,7 @@ class BoardHere:
 
     id: int
     is_advised: bool
+    is_for_staff: bool
 
 
 async def refuse_wider(database: Database, staging: Staging, plan: Plan, source: str) -> None:
@@ -81,18 +82,22 @@ async def carry_boards(
             session.add(
                 MovedItem(source=source, kind=MovedKind.BOARD, old=record.old, board_id=board.id, run_id=run_id)
             )
-            found[record.old] = BoardHere(board.id, board.advised)
+            found[record.old] = _board_here(board)
     return found
 
 
 async def _list_moved(session: AsyncSession, source: str) -> dict[str, BoardHere]:
-    rows = await session.execute(_moved_boards(source, col(MovedItem.old), col(Board.id), col(Board.advised)))
-    return {row.old: BoardHere(row.id, row.advised) for row in rows}
+    rows = await session.execute(_moved_boards(source, col(MovedItem.old), Board))
+    return {old: _board_here(board) for old, board in rows}
 
 
-def _moved_boards(source: str, *columns: Any) -> Select[Any]:
-    moved = select(*columns).join_from(MovedItem, Board, col(Board.id) == col(MovedItem.board_id))
+def _moved_boards(source: str, *wanted: Any) -> Select[Any]:
+    moved = select(*wanted).join_from(MovedItem, Board, col(Board.id) == col(MovedItem.board_id))
     return moved.where(col(MovedItem.source) == source, col(MovedItem.kind) == MovedKind.BOARD)
+
+
+def _board_here(board: Board) -> BoardHere:
+    return BoardHere(board.id, board.advised, _readers_of(board.readers) is Readers.STAFF)
 
 
 def _readers_of(audiences: Sequence[str]) -> Readers:

@@ -103,7 +103,12 @@ class OldThreads:
         olds = tuple(self._old_post(one) for one in placed)
         named = {old for one in placed for old in _QUOTED_POST.findall(one.record.text)}
         thread = OldThread(
-            olds, record.poll, frozenset(named & self.hidden), self.setting.plan.address, self.setting.public_url
+            olds,
+            record.poll,
+            frozenset(named & self.hidden),
+            self.setting.plan.address,
+            self.setting.public_url,
+            is_for_staff=board.is_for_staff,
         )
         return ComingThread(record, board, placed, thread)
 
