@@ -2,17 +2,20 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.content.boards import Board, BoardPlan, create_board, set_archived
 from forum.core.database import Database
-from forum.importers.plan import Plan, PlannedBoard
+from forum.importers.errors import CannotMove
+from forum.importers.plan import Plan, PlannedBoard, is_wider
 from forum.importers.records import BoardRecord, Readers
 from forum.importers.staging import Staging
 from forum.importers.tables import MovedItem, MovedKind
@@ -35,12 +38,33 @@ class BoardHere:
 
     id: int
     is_advised: bool
+    is_for_staff: bool
+
+
+async def refuse_wider(database: Database, staging: Staging, plan: Plan, source: str) -> None:
+    """Raise CannotMove where a board that came before is read here by more people than the plan says.
+
+    What is new on it would be read by them all.
+    """
+    records = {board.old: board for board in staging.boards()}
+    async with database.work() as session:
+        found = (await session.execute(_moved_boards(source, col(MovedItem.old), col(Board.readers)))).all()
+    for old, readers in found:
+        planned = plan.for_board(records[old], records) if old in records else None
+        if planned and planned.take and is_wider(here := _readers_of(readers), planned.readers):
+            raise CannotMove(
+                f"The board {old} ({planned.name}) is here already, and read by {here}; the plan says "
+                f"{planned.readers}. Close it here first, or write take = false."
+            )
 
 
 async def carry_boards(
     database: Database, staging: Staging, plan: Plan, place: tuple[str, UUID], now: datetime
 ) -> dict[str, BoardHere]:
-    """Make the boards that the plan takes and that are not here yet, in one transaction. Return all, by old id."""
+    """Make the boards that the plan takes and that are not here yet, in one transaction.
+
+    Return all that it takes, by old id.
+    """
     source, run_id = place
     records = {board.old: board for board in staging.boards()}
     async with database.work() as session:
@@ -49,6 +73,8 @@ async def carry_boards(
         position = (await session.execute(select(func.max(Board.position)))).scalar() or 0
         for record in sorted(records.values(), key=lambda board: board.position):
             planned = plan.for_board(record, records)
+            if not planned.take:
+                found.pop(record.old, None)
             if record.is_section or record.old in found or not planned.take:
                 continue
             position += 1
@@ -56,16 +82,27 @@ async def carry_boards(
             session.add(
                 MovedItem(source=source, kind=MovedKind.BOARD, old=record.old, board_id=board.id, run_id=run_id)
             )
-            found[record.old] = BoardHere(board.id, board.advised)
+            found[record.old] = _board_here(board)
     return found
 
 
 async def _list_moved(session: AsyncSession, source: str) -> dict[str, BoardHere]:
-    moved = select(col(MovedItem.old), col(Board.id), col(Board.advised)).join(
-        Board, col(Board.id) == col(MovedItem.board_id)
-    )
-    rows = await session.execute(moved.where(col(MovedItem.source) == source, col(MovedItem.kind) == MovedKind.BOARD))
-    return {row.old: BoardHere(row.id, row.advised) for row in rows}
+    rows = await session.execute(_moved_boards(source, col(MovedItem.old), Board))
+    return {old: _board_here(board) for old, board in rows}
+
+
+def _moved_boards(source: str, *wanted: Any) -> Select[Any]:
+    moved = select(*wanted).join_from(MovedItem, Board, col(Board.id) == col(MovedItem.board_id))
+    return moved.where(col(MovedItem.source) == source, col(MovedItem.kind) == MovedKind.BOARD)
+
+
+def _board_here(board: Board) -> BoardHere:
+    return BoardHere(board.id, board.advised, _readers_of(board.readers) is Readers.STAFF)
+
+
+def _readers_of(audiences: Sequence[str]) -> Readers:
+    """Return who reads a board of ours; whoever has a role by which they read it is staff."""
+    return next((readers for readers, (whose, _) in _AUDIENCES.items() if {*whose} & {*audiences}), Readers.STAFF)
 
 
 async def _make(session: AsyncSession, settings: BoardPlan, record: BoardRecord, now: datetime) -> Board:

@@ -108,7 +108,7 @@ class Comparison(NamedTuple):
     same: int
     changed: int  # on the old board, since they moved
     missing: int
-    left_behind: int  # they waited for a moderator of the old board, for too long
+    left_behind: int  # they, or their thread, waited for a moderator of the old board, for too long
 
 
 async def compare(session: AsyncSession, staging: Staging) -> Comparison:
@@ -123,26 +123,27 @@ async def compare(session: AsyncSession, staging: Staging) -> Comparison:
     )
     same = changed = missing = left_behind = 0
     while some := list(islice(posts, AT_ONCE)):
-        rows = await session.execute(moved, {"olds": [post.old for post in some]})
+        rows = await session.execute(moved, {"olds": [post.old for post, _ in some]})
         digests = {row.old: row.digest for row in rows}
-        for post in some:
-            missing += post.old not in digests and post.shown != Shown.WAITING
-            left_behind += post.old not in digests and post.shown == Shown.WAITING
+        for post, has_waited in some:
+            missing += post.old not in digests and not has_waited
+            left_behind += post.old not in digests and has_waited
             # Without a digest, its author has left.
             changed += digests.get(post.old) not in {None, digest_of(post)}
             same += post.old in digests
     return Comparison(same - changed, changed, missing, left_behind)
 
 
-def _posts_on(staging: Staging, boards: Sequence[str]) -> Iterator[PostRecord]:
+def _posts_on(staging: Staging, boards: Sequence[str]) -> Iterator[tuple[PostRecord, bool]]:
+    """Give the posts on some boards, and whether each waited for a moderator, or its thread did."""
     query = (
-        "SELECT post.record FROM post JOIN thread ON thread.old = post.thread "
+        "SELECT post.record, json_extract(thread.record, '$.shown') FROM post JOIN thread ON thread.old = post.thread "
         "WHERE thread.board IN (SELECT value FROM json_each(?))"
     )
-    for (line,) in staging.connection.execute(query, (json.dumps(boards),)):
+    for line, shown in staging.connection.execute(query, (json.dumps(boards),)):
         record = RECORD.validate_json(line)
         if isinstance(record, PostRecord):
-            yield record
+            yield record, Shown.WAITING in {record.shown, shown}
 
 
 async def count_moved(session: AsyncSession) -> dict[str, int]:

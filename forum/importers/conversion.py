@@ -53,6 +53,7 @@ class OldThread:
     hidden: frozenset[str] = frozenset()  # which posts elsewhere these may quote, and nobody may read
     address: str = ""  # of the old board
     new_address: str = ""
+    is_for_staff: bool = False
 
 
 @dataclass
@@ -188,6 +189,11 @@ class _Around:
 
     def __init__(self, conversion: _Conversion, may_name: bool) -> None:
         self._conversion, self._may_name = conversion, may_name
+
+    @property
+    def is_for_staff(self) -> bool:
+        """Whether only staff read this thread."""
+        return self._conversion.thread.is_for_staff
 
     def quote(self, post: str | None, name: str | None, words: str) -> Quoted:
         """Return who is quoted: a post that stands before this one, where it says these words, else a mere name."""

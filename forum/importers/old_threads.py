@@ -103,7 +103,12 @@ class OldThreads:
         olds = tuple(self._old_post(one) for one in placed)
         named = {old for one in placed for old in _QUOTED_POST.findall(one.record.text)}
         thread = OldThread(
-            olds, record.poll, frozenset(named & self.hidden), self.setting.plan.address, self.setting.public_url
+            olds,
+            record.poll,
+            frozenset(named & self.hidden),
+            self.setting.plan.address,
+            self.setting.public_url,
+            is_for_staff=board.is_for_staff,
         )
         return ComingThread(record, board, placed, thread)
 
@@ -114,10 +119,12 @@ class OldThreads:
         # Clocks of old servers were wrong now and then: nobody wrote before the thread was there, or tomorrow.
         timed = [(max(post.written_at or opened_at, opened_at), post) for post in read]
         is_first = True
+        newest = max((_touched_at(post, at) for at, post in timed), default=now)
         for at, post in sorted(timed, key=lambda pair: pair[0]):
             written_at = min(post.written_at or at, now).astimezone(UTC)
-            shown = record.shown if is_first and record.shown != Shown.VISIBLE else post.shown
-            if shown == Shown.WAITING and written_at < now - WAITS_FOR:
+            shown = _shown_in(record, post, is_first)
+            touched_at = newest if record.shown == Shown.WAITING else _touched_at(post, at)
+            if Shown.WAITING in {shown, record.shown} and touched_at < now - WAITS_FOR:
                 continue
             is_first = False
             author = self.setting.people.author(post.author, post.author_name)
@@ -143,6 +150,19 @@ class OldThreads:
             is_recent=placed.created_at >= since,
             edited_by=placed.edited_by.called if placed.edited_by else None,
         )
+
+
+def _shown_in(record: ThreadRecord, post: PostRecord, is_first: bool) -> Shown:
+    """Return who could read a post, given its thread: nobody read the answers to one that waited for a moderator."""
+    if record.shown == Shown.VISIBLE or post.shown == Shown.REMOVED:
+        return post.shown
+    return record.shown if is_first or record.shown == Shown.WAITING else post.shown
+
+
+def _touched_at(post: PostRecord, at: datetime) -> datetime:
+    """Return when a post was written or last changed: since when it can wait for a moderator."""
+    written_at = post.written_at or at
+    return max(written_at, post.edited_at or written_at)
 
 
 def _hidden_posts(staging: Staging) -> set[str]:

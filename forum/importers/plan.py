@@ -119,7 +119,7 @@ class Plan(BaseModel):
             if not planned.take:
                 continue
             widest = record.readers if record.doubt is None else Readers.MEMBERS
-            if _NARROW.index(planned.readers) < _NARROW.index(widest):
+            if is_wider(planned.readers, widest):
                 raise CannotMove(
                     f"The board {old} ({planned.name}) cannot be read by {planned.readers}: on the old board fewer "
                     f'people could read it. Write "{widest}", and change it later in the new forum.'
@@ -145,6 +145,11 @@ class Plan(BaseModel):
                 yield _comment(f'{doubt} If it was for all members, write "{Readers.MEMBERS}" below.')
             for name, value in board:
                 yield f"{name} = {_value(value)}\n"
+
+
+def is_wider(one: Readers, other: Readers) -> bool:
+    """Return whether an audience has people whom the other one has not."""
+    return _NARROW.index(one) < _NARROW.index(other)
 
 
 class BoardPlace(NamedTuple):

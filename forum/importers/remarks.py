@@ -30,6 +30,7 @@ class Remark(StrEnum):
     COMMENT_LEFT_BEHIND = "comment_left_behind"  # below what does not move
     ANSWERS_NOTHING = "answers_nothing"  # the comment that it answers does not move
     ANSWERS_LATER = "answers_later"  # it answers itself, or one that stands below it
+    OF_FEW = "of_few"  # an article in which a plugin shows some words to some readers only: they are left out
     READ_TWICE = "read_twice"
     NO_NUMBER = "no_number"  # an entry that cannot be named
     NO_DATE = "no_date"

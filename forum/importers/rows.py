@@ -180,6 +180,8 @@ def _counts(posts: Sequence[dict[str, Any]], opened_at: datetime) -> dict[str, A
 def _thread_visibility(record: ThreadRecord, first: dict[str, Any], counts: dict[str, Any]) -> ThreadVisibility:
     if record.shown == Shown.REMOVED:
         return ThreadVisibility.REMOVED
+    if record.shown == Shown.WAITING:
+        return ThreadVisibility.HELD
     if first["visibility"] == Visibility.HELD and counts["posts"] == 0:
         return ThreadVisibility.HELD
     return ThreadVisibility.VISIBLE

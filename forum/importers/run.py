@@ -18,7 +18,7 @@ from forum.core.clock import now as clock_now
 from forum.core.database import Database
 from forum.core.gate import Gate
 from forum.core.settings import Settings
-from forum.importers.board_rows import carry_boards
+from forum.importers.board_rows import carry_boards, refuse_wider
 from forum.importers.content import carry_threads
 from forum.importers.errors import CannotMove
 from forum.importers.old_threads import Setting
@@ -87,6 +87,7 @@ async def carry_over(database: Database, wanted: Import, *, seen: Seen = lambda 
     if wanted.plan.address and wanted.settings.public_url == NOT_SET:
         raise CannotMove("Set FORUM_PUBLIC_URL first: links to the old board are to lead to the new one.")
     async with _alone(database):
+        await refuse_wider(database, wanted.staging, wanted.plan, wanted.source)
         run = await _begin(database, wanted.source, clock_now())
         started = run.started_at  # of one that goes on, too: it ends as if nothing had disturbed it
         place, staging = (run.source, run.id), wanted.staging

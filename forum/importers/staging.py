@@ -109,6 +109,15 @@ class Staging:
         for (old,) in self.connection.execute(query):
             yield old
 
+    def threads_for_staff(self) -> Iterator[str]:
+        """Give the old ids of threads that stand where only staff could read."""
+        query = (
+            "SELECT thread.old FROM thread JOIN board ON board.old = thread.board "
+            "WHERE json_extract(board.record, '$.readers') = 'staff'"
+        )
+        for (old,) in self.connection.execute(query):
+            yield old
+
     def others(self, kind: type[R]) -> Iterator[R]:
         """Give all records of a kind that has no table of its own."""
         query = "SELECT record FROM other WHERE kind = ? ORDER BY seq"

@@ -84,12 +84,12 @@ def _audience(
     board: int, permissions: Permissions, parents: dict[int, int], passwords: set[int], *, is_section: bool
 ) -> BoardAudience:
     """Return who could read a board, given what it stood below."""
-    own = BoardAudience(permissions.listed(board) or Readers.STAFF) if is_section else permissions.audience(board)
+    own = BoardAudience(permissions.listed(board)) if is_section else permissions.audience(board)
     above, seen = parents[board], {board}
     while above in parents and above not in seen:  # a broken list can go in a circle
         seen.add(above)
         listed = permissions.listed(above)
-        if listed is not None and narrower(own.readers, listed) is not own.readers:
+        if narrower(own.readers, listed) is not own.readers:
             own = BoardAudience(listed, BELOW)
         above = parents[above]
     return BoardAudience(Readers.STAFF, LOCKED_AWAY) if seen & passwords else own

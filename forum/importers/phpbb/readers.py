@@ -81,11 +81,8 @@ class Permissions:
             return BoardAudience(Readers.STAFF, KEPT_OUT)
         return BoardAudience(readers)
 
-    def listed(self, board: int) -> Readers | None:
-        """Return who saw a board in the list of boards; None where nothing is set for it."""
-        held = (self.groups.get(self.names.get(name, -1)) for name in ("GUESTS", "REGISTERED"))
-        if not any(group is not None and board in group.settings for group in held):
-            return None
+    def listed(self, board: int) -> Readers:
+        """Return who saw a board in the list of boards, and with it those below; without any setting, nobody did."""
         return self._who(board, ["f_list"] if "f_list" in self._needed else ["f_read"])
 
     def _who(self, board: int, options: Iterable[str]) -> Readers:

@@ -12,6 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import TypeAlias
 
 from forum.importers.errors import CannotMove
 from forum.importers.records import PostRecord
@@ -19,6 +20,7 @@ from forum.importers.staging import Staging
 from forum.importers.texts import How, Loss, Quoted, split, to_markdown
 
 EXAMPLES = 3  # of each loss
+_WITHHELD = {Loss.HIDDEN_QUOTE, Loss.OF_FEW}
 _SHORT = 300  # characters of an example
 _BATCH = 200
 _WORTH_PROCESSES = 2_000  # posts; fewer are proved before two processes have begun
@@ -67,6 +69,7 @@ class _Surroundings:
     address: str
     hidden: Collection[str]
     links: int = 0
+    is_for_staff: bool = False
 
     def quote(self, post: str | None, name: str | None, words: str) -> Quoted:
         return Quoted(is_hidden=True) if post in self.hidden else Quoted(name=name or "")
@@ -83,7 +86,8 @@ def begin_proving(staging: Staging) -> Iterator[Iterator[ProvedTexts]]:
     They are forked, as a new interpreter would load the whole program first: no thread may run yet.
     """
     address = staging.source.known_address.split("://")[-1].rstrip("/")
-    known = address, frozenset(staging.hidden_posts()), frozenset(staging.threads_of_few())
+    threads = frozenset(staging.threads_of_few()), frozenset(staging.threads_for_staff())
+    known = address, frozenset(staging.hidden_posts()), *threads
     lines = staging.post_lines()
     batches = iter(lambda: list(islice(lines, _BATCH)), [])
     if staging.count("post") < _WORTH_PROCESSES:
@@ -124,26 +128,28 @@ def _in_order(pool: ProcessPoolExecutor, batches: Iterable[list[str]]) -> Iterat
 # In the other process
 
 
-_known: tuple[str, Collection[str], Collection[str]] = ("", (), ())
+_Known: TypeAlias = tuple[str, Collection[str], Collection[str], Collection[str]]
+_known: _Known = ("", (), (), ())
 
 
-def _begin(address: str, hidden: Collection[str], private: Collection[str]) -> None:
+def _begin(*known: *_Known) -> None:
     global _known  # noqa: PLW0603 (once, before the first batch)
-    _known = address, hidden, private
+    _known = known
 
 
 def _prove_batch(lines: Iterable[str]) -> ProvedTexts:
-    address, hidden, private = _known
+    address, hidden, private, for_staff = _known
     around, proof = _Surroundings(address, hidden), ProvedTexts()
     for line in lines:
         post = PostRecord.model_validate_json(line)
+        around.is_for_staff = post.thread in for_staff
         moved = to_markdown(post.text, post.form, uid=post.uid, around=around, attachments=post.attachments)
         proof.posts += 1
         proof.how[moved.how] += 1
         proof.losses.update(moved.losses)
         proof.attachments.update(post.attachments)
         proof.split += len(split(moved.markdown)) > 1
-        if post.old in hidden or post.thread in private or Loss.HIDDEN_QUOTE in moved.losses:
+        if post.old in hidden or post.thread in private or _WITHHELD & {*moved.losses}:
             continue  # nobody reads in a report what they could not read on the board
         for loss in moved.losses:
             examples = proof.examples.setdefault(loss, [])

@@ -30,6 +30,7 @@ _LOSSES: Mapping[Loss, str] = {
     Loss.ADDRESS: "Posts with a link that is not safe to follow, which becomes words",
     Loss.DEPTH: "Posts with quotes in quotes, more than eight deep: the innermost move up",
     Loss.HIDDEN_QUOTE: "Posts that quote a hidden post: the quoted words are left out",
+    Loss.OF_FEW: "Posts with words that not everybody could read, as in [hide]: these words are left out, and say so",
     Loss.STRUCTURE: "Posts with quotes or lists that can only be told in words",
     Loss.DAMAGE: "Posts that are damaged in the old database: their words move as plain text",
     Loss.NO_WORDS: "Posts without words, which will say so",
@@ -46,6 +47,7 @@ _OF_BLOG: Mapping[Remark, str] = {
     Remark.ANSWERS_NOTHING: "Comments on a comment that does not move: they move, and do not say whom they answer",
     Remark.ANSWERS_LATER: "Comments that answer themselves, or a later one: they move, and do not say whom they answer",
     Remark.NO_DATE: "Articles and comments without a date: comments get that of their article",
+    Remark.OF_FEW: "Articles with words for some readers only, as in [members]: these words are left out, and say so",
     Remark.READ_TWICE: "Articles and comments that came twice: the newer export counts",
     Remark.NO_NUMBER: "Articles and comments without a number, which cannot be read",
 }
@@ -118,7 +120,9 @@ def _in_short(facts: Facts, proof: ProvedTexts) -> Iterator[Line]:
     if facts.oldest and facts.source.until:
         yield Line(f"The oldest post is of {_day(facts.oldest)}, the newest of {_day(facts.source.until)}.")
     whole = proof.how[How.WORD_FOR_WORD]
-    if whole == proof.posts:
+    few = proof.losses[Loss.OF_FEW]
+    yield from _counted((_LOSSES[Loss.OF_FEW], few))
+    if whole == proof.posts and not few:
         yield Line("All posts move word for word.")
     else:
         yield Line("Posts that move word for word", whole)

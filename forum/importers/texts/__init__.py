@@ -3,5 +3,6 @@
 from forum.importers.texts.moving import to_markdown
 from forum.importers.texts.outcome import How, Loss, Moved, Quoted, Surroundings
 from forum.importers.texts.splitting import split
+from forum.importers.texts.tree import OF_FEW
 
-__all__ = ["How", "Loss", "Moved", "Quoted", "Surroundings", "split", "to_markdown"]
+__all__ = ["OF_FEW", "How", "Loss", "Moved", "Quoted", "Surroundings", "split", "to_markdown"]

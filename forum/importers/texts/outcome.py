@@ -30,6 +30,7 @@ class Loss(StrEnum):
     ADDRESS = "address"  # of a link that cannot be one here
     DEPTH = "depth"  # quotes or lists in each other, more than eight deep
     HIDDEN_QUOTE = "hidden_quote"  # the words of a post that is hidden
+    OF_FEW = "of_few"  # words that only some readers of the board could read, as in [hide]
     STRUCTURE = "structure"  # quotes and lists
     DAMAGE = "damage"  # what was stored is broken: cut, or not what it should be
     NO_WORDS = "no_words"  # there were none
@@ -50,6 +51,11 @@ class Quoted:
 
 class Surroundings(Protocol):
     """What a text cannot know of itself."""
+
+    @property
+    def is_for_staff(self) -> bool:
+        """Whether only staff will read it."""
+        ...
 
     def quote(self, post: str | None, name: str | None, words: str) -> Quoted:
         """Return who is quoted: the old id of a post, where one is named, a name, and what the quote says."""

@@ -12,7 +12,13 @@ _STYLES = {
     **dict.fromkeys(("s", "strike", "del"), Style.STRUCK),
     "c": Style.CODE,
 }
-SPOILERS = ("spoiler", "spoil", "hide", "hidden", "trigger")
+SPOILERS = ("spoiler", "spoil", "trigger")
+# Of extensions: their words are for some readers only, such as members, staff, or whoever has answered.
+TAGS_OF_FEW = {
+    *("hide", "hidden", "private", "restrict", "restricted", "group"),
+    *("login", "loggedin", "reg", "registered", "member", "members"),
+    *("staff", "mod", "moderator", "admin"),
+}
 _LOSSES = {
     **dict.fromkeys(("u", "ins"), Loss.UNDERLINE),
     **dict.fromkeys(("color", "colour", "highlight"), Loss.COLOUR),
@@ -71,17 +77,24 @@ def open_tag(builder: Builder, name: str, value: str = "", post: str | None = No
             builder.open_link(value)
         case "hr":
             builder.rule()
+        case _ if name in TAGS_OF_FEW:
+            builder.open_few()
         case _ if name in _STYLES:
             builder.open_style(_STYLES[name])
         case _:
-            if name in _BLOCKS:
-                builder.end_paragraph()
-            if name not in _NOTHING:
-                builder.losses.add(_LOSSES.get(name, Loss.EFFECT))
-            if between := _BETWEEN.get(name):
-                builder.say(between)
-            if name in SPOILERS and value:
-                builder.say("", f"{value}\n")  # readers saw what it was about
+            _open_effect(builder, name, value)
+
+
+def _open_effect(builder: Builder, name: str, value: str) -> None:
+    """Begin words of which only the words are kept."""
+    if name in _BLOCKS:
+        builder.end_paragraph()
+    if name not in _NOTHING:
+        builder.losses.add(_LOSSES.get(name, Loss.EFFECT))
+    if between := _BETWEEN.get(name):
+        builder.say(between)
+    if name in SPOILERS and value:
+        builder.say("", f"{value}\n")  # readers saw what it was about
 
 
 def close_tag(builder: Builder, name: str) -> None:
@@ -95,6 +108,8 @@ def close_tag(builder: Builder, name: str) -> None:
             builder.close_item()
         case "url" | "email":
             builder.close_link()
+        case _ if name in TAGS_OF_FEW:
+            builder.close_few()
         case _ if name in _STYLES:
             builder.close_style(_STYLES[name])
         case _ if name in _BLOCKS:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import IntFlag
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from forum.content.markup import MOST_NAMED
 from forum.importers.texts.outcome import Loss, Quoted, Surroundings
@@ -18,6 +18,7 @@ DEEPEST_QUOTE = 8
 DEEPEST = 14
 QUOTE_OPENS, QUOTE_ENDS, ITEM_OPENS = "\x01", "\x02", "\x03"  # in the lists for the proof: no text has them
 HIDDEN, PICTURE = "[a removed post]", "A picture"
+OF_FEW = "[words that not everybody could read]"
 
 
 class Style(IntFlag):
@@ -30,6 +31,7 @@ class Style(IntFlag):
     CODE = 8
 
 
+_OF_ALL = {"around", "old", "attachments", "_outside"}  # what words of few have in common with those around them
 EMPHASES = (Style.STRONG, Style.EMPHASISED, Style.STRUCK)
 
 
@@ -114,11 +116,15 @@ class Builder:
 
     def __init__(self, around: Surroundings) -> None:
         self.around = around
+        self.old: list[str] = []
+        self.attachments = 0
+        self._outside: list[dict[str, Any]] = []  # of words of few: what was there when they began
+        self._begin()
+
+    def _begin(self) -> None:
         self.blocks: list[Block] = []
         self.losses: set[Loss] = set()
-        self.old: list[str] = []
         self.said: list[str] = []
-        self.attachments = 0
         self._frames = [_Frame(self.blocks, Counter(), [])]
         self._runs: list[Run] = []
         self._level = 0
@@ -280,8 +286,25 @@ class Builder:
         if self._close_item():
             self._close()
 
+    def open_few(self) -> None:
+        """Begin words that not everybody could read. Nothing in them ends what is open around them."""
+        self.end_paragraph()
+        if not self.around.is_for_staff:
+            self._outside.append({name: value for name, value in vars(self).items() if name not in _OF_ALL})
+            self._begin()
+
+    def close_few(self) -> None:
+        """End such words, and leave them out. Staff alone could read all that a board of theirs has."""
+        if self._outside:
+            vars(self).update(self._outside.pop())
+            self.say("", OF_FEW)
+            self.losses.add(Loss.OF_FEW)
+        self.end_paragraph()
+
     def finish(self) -> list[Block]:
         """End what is open, and return the tree."""
+        while self._outside:
+            self.close_few()
         while len(self._frames) > 1:
             self._close()
         self.end_paragraph()

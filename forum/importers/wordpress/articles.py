@@ -8,6 +8,7 @@ from forum.importers.records import BoardRecord, PostRecord, Readers, TextForm, 
 from forum.importers.remarks import Remark
 from forum.importers.sources.wxr import Fields
 from forum.importers.staging import Notebook
+from forum.importers.texts import OF_FEW
 from forum.importers.wordpress.people import BlogPeople
 from forum.importers.wordpress.reading import article_of, dropped_from, line_of, text_of, time_of, time_of_feed
 from forum.importers.wordpress.spool import BlogSpool, number
@@ -104,6 +105,8 @@ class Articles:
             text=article_of(article),
         )
         self._note(post, article.get("content:encoded", ""))
+        if OF_FEW in post.text:
+            self.notebook.add(Remark.OF_FEW, post.old)
         yield post
         yield from self._answers(old, at, comments)
 

@@ -2,6 +2,7 @@
 
 import html
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -9,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from forum.core.text import carried
 from forum.importers.remarks import Remark
 from forum.importers.sources.wxr import BROKEN, CONTROL, Fields
+from forum.importers.texts import OF_FEW
 
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 # What WordPress puts into an article itself: the words below a picture, and an address whose page it shows.
@@ -16,6 +18,12 @@ _CAPTION = re.compile(
     r"\[(?:wp_)?caption\b([^\[\]]*+)\]([^\[]*+(?:\[(?!/?(?:wp_)?caption\b)[^\[]*+)*+)\[/(?:wp_)?caption\]"
 )
 _SAID_BELOW = re.compile(r"""\bcaption=(["'])(.*?)\1""", re.DOTALL)
+# What plugins put around words that they show to some readers only: [members_only], [wcm_restrict], [um_loggedin].
+_FOR_FEW = re.compile(
+    r"\[(?P<end>/?)(?P<name>[\w-]{0,40}?(?:member|restrict|privat|protect|hide|hidden|log(?:ged)?[-_]?in|registered|staff"
+    r"|password|subscriber|mepr|s2if)[\w-]{0,40})(?P<about>[^\[\]]*+)\]",
+    re.IGNORECASE,
+)
 _EMBED = re.compile(r"\[embed\b[^\[\]]*+\]([^\[\]]*+)\[/embed\]")
 _MARKS = str.maketrans("", "", CONTROL + BROKEN)
 
@@ -26,8 +34,29 @@ def text_of(fields: Fields, name: str) -> str:
 
 
 def article_of(fields: Fields) -> str:
-    """Return an article without the marks around pictures and pages of others; what stands in them stays."""
-    return _EMBED.sub(r"\1", _CAPTION.sub(_without_caption, text_of(fields, "content:encoded")))
+    """Return an article without words for few, and without the marks around pictures and pages of others."""
+    shown = without_words_of_few(text_of(fields, "content:encoded"))
+    return _EMBED.sub(r"\1", _CAPTION.sub(_without_caption, shown))
+
+
+def without_words_of_few(text: str) -> str:
+    """Return an article without what a plugin showed to some readers only, between a mark and its end.
+
+    A mark without an end has no words: it stands for a form to sign in, or the like.
+    """
+    marks = [*_FOR_FEW.finditer(text)]
+    ends: dict[str, list[re.Match[str]]] = {}
+    for mark in marks:
+        if mark["end"]:
+            ends.setdefault(mark["name"].lower(), []).append(mark)
+    kept, at = list[str](), 0
+    for mark in marks:
+        of_name = ends.get(mark["name"].lower(), [])
+        following = bisect_left(of_name, mark.end(), key=re.Match.start)
+        if mark.start() >= at and not mark["end"] and following < len(of_name):
+            kept += text[at : mark.start()], OF_FEW
+            at = of_name[following].end()
+    return "".join([*kept, text[at:]])
 
 
 def line_of(fields: Fields, name: str) -> str:

@@ -140,10 +140,16 @@ async def open_case(session: AsyncSession, member_id: UUID, now: datetime) -> No
     await cases.open_on_member(session, member_id, Category.OTHER, now)
 
 
-async def move_in(services: Services, folder: Path, records: list[Any], name: str = "moving") -> None:
+async def move_in(
+    services: Services, folder: Path, records: list[Any], name: str = "moving", **planned: dict[str, Any]
+) -> None:
+    """Move records here, where `b11={…}` changes what the plan says of the board 11."""
     with Staging(folder / f"{name}.sqlite") as staging:
         staging.add(records)
-        wanted = Import(staging, plan_of(staging), services.settings, BoardGate(3, "GB"), open_case)
+        plan = plan_of(staging)
+        changed = {key[1:]: plan.boards[key[1:]].model_copy(update=update) for key, update in planned.items()}
+        plan = plan.model_copy(update={"boards": {**plan.boards, **changed}})
+        wanted = Import(staging, plan, services.settings, BoardGate(3, "GB"), open_case)
         await carry_over(services.database, wanted)
 
 
@@ -347,6 +353,59 @@ async def test_threads_are_as_the_verbs_of_the_house_would_have_made_them(
     )
     ours, theirs = await rows(moved, compared.format(1)), await rows(moved, compared.format(made))
     assert ours == theirs
+
+
+async def test_what_is_new_never_goes_to_a_board_that_more_people_read_here_than_the_plan_says(
+    moved: Services, tmp_path: Path
+) -> None:
+    new = [ThreadRecord(old="20", board="11", author="3", title="Since then"), post(30, 20, "3", "Of the team alone.")]
+    with pytest.raises(CannotMove, match=r"The board 11 \(Mums & Dads\) is here already, and read by everyone"):
+        await move_in(moved, tmp_path, [*small_board(clock.now()), *new], "staff", b11={"readers": Readers.STAFF})
+    assert await rows(moved, "SELECT count(*) FROM import_run") == [(1,)]
+    await move_in(moved, tmp_path, [*small_board(clock.now()), *new], "left", b11={"take": False})
+    assert await rows(moved, "SELECT title FROM thread WHERE title = 'Since then'") == []
+    await sql(moved, f"UPDATE board SET readers = '{{{','.join(STAFF)}}}' WHERE slug = 'mums-dads'")
+    await move_in(moved, tmp_path, [*small_board(clock.now()), *new], "closed", b11={"readers": Readers.STAFF})
+    assert await rows(moved, "SELECT title FROM thread WHERE title = 'Since then'") == [("Since then",)]
+
+
+async def test_a_thread_that_waited_for_a_moderator_waits_here_with_all_its_posts(
+    services: Services, guest: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    now = clock.now()
+    lately = now - timedelta(days=10)
+    waiting = [
+        ThreadRecord(old=old, board="11", author="3", title=f"Otter {old}", opened_at=THEN, shown=Shown.WAITING)
+        for old in ("20", "21", "22")
+    ]
+    posts = [
+        post(30, 20, "3", "Otter, changed lately.", shown=Shown.WAITING, edited_at=lately),
+        post(31, 20, "10", "An answer to the otter."),
+        post(32, 20, "10", "A bad otter.", shown=Shown.REMOVED),
+        post(33, 21, "3", "Otter, long ago.", shown=Shown.WAITING),
+        post(34, 21, "10", "An answer of those days."),
+        post(35, 22, "3", "Otter of old.", shown=Shown.WAITING),
+        post(36, 22, "10", "A late answer.", written_at=lately),
+        post(37, 1, "3", "This otter was changed lately.", shown=Shown.WAITING, edited_at=lately),
+    ]
+    await move_in(services, tmp_path, [*small_board(now), *waiting, *posts])
+    threads = "SELECT title, visibility, posts, last_number FROM thread WHERE title LIKE 'Otter%' ORDER BY title"
+    assert await rows(services, threads) == [("Otter 20", "held", 0, 3), ("Otter 22", "held", 0, 2)]
+    said = "SELECT body_markdown, visibility FROM post WHERE body_markdown ~* 'otter|late answer' ORDER BY id"
+    assert dict(await rows(services, said)) == {
+        "This otter was changed lately.": "held",
+        "Otter, changed lately.": "held",
+        "An answer to the otter.": "held",
+        "A bad otter.": "removed",
+        "Otter of old.": "held",
+        "A late answer.": "held",
+    }
+    assert "Otter" not in (await guest.get(f"{API}/boards/mums-dads/threads")).text
+    with Staging(tmp_path / "moving.sqlite") as staging:
+        async with services.database.work() as session:
+            found = await check.compare(session, staging)
+            assert await check.find_faults(session) == []
+    assert (found.missing, found.left_behind) == (0, 3)  # both posts of the old thread, and one of the small board
 
 
 async def test_nothing_is_moved_while_another_run_goes_on_or_where_links_would_lead_nowhere(

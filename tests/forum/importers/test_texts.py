@@ -13,7 +13,7 @@ from forum.content import markup
 from forum.content.markup import MARK, NOTHING_KNOWN, QuoteRef
 from forum.core.text import carried
 from forum.importers.records import TextForm
-from forum.importers.texts import How, Loss, Moved, Quoted, split, to_markdown
+from forum.importers.texts import OF_FEW, How, Loss, Moved, Quoted, split, to_markdown
 from forum.importers.texts.proof import letters, words_shown
 from tests.support import hostile
 from tests.support.old_texts import PIECES, UID, Node, as_bbcode, as_s9e, trees, words_of
@@ -25,7 +25,8 @@ ALL_FORMS = (TextForm.S9E, TextForm.BBCODE, TextForm.HTML, TextForm.PLAIN)
 class Thread:
     """The thread around a text: two of its posts are known, one of them is hidden."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_for_staff: bool = False) -> None:
+        self.is_for_staff = is_for_staff
         self.asked: list[tuple[str | None, str | None, str]] = []
 
     def quote(self, post: str | None, name: str | None, words: str) -> Quoted:
@@ -173,11 +174,34 @@ def test_what_is_lost_is_named() -> None:
     assert moved("<r>so<B>!!!</B>what</r>") == Moved("so!!!what", How.WITHOUT_EMPHASIS, (Loss.EMPHASIS,))
     about = {
         moved("<r><SPOILER spoiler='Food'>x</SPOILER></r>"),
-        moved(f"[hide=Food:{UID}]x[/hide:{UID}]", TextForm.BBCODE),
+        moved(f"[spoil=Food:{UID}]x[/spoil:{UID}]", TextForm.BBCODE),
     }
     assert about == {Moved("Food\nx", How.WORD_FOR_WORD, (Loss.SPOILER,))}
     assert about.pop().has_spoiler
     assert not moved("<r>x</r>").has_spoiler
+
+
+FEW = f"[hide{UID}]".replace(UID, f":{UID}"), f"[/hide:{UID}]"
+
+
+def test_words_that_only_some_could_read_are_left_out_but_where_staff_alone_read() -> None:
+    for text in (
+        f"a{FEW[0]}HID{FEW[1]}b",
+        f"[quote:{UID}]a{FEW[0]}HID[/quote:{UID}]HID{FEW[1]}[/quote:{UID}]b",  # they go as far as their own end
+        f"a{FEW[0]}HID[mod=Suzie:{UID}]HID{FEW[1]}HID[/mod:{UID}]b",
+        f"a[list:{UID}][*:{UID}]b{FEW[0]}HID[/list:u:{UID}]HID",
+        f"a{FEW[0]}[code:{UID}]HID[/code:{UID}][url=http&#58;//hid&#46;org:{UID}]HID",
+    ):
+        turned = moved(text, TextForm.BBCODE)
+        assert "HID" not in turned.markdown.upper()
+        assert OF_FEW in turned.markdown.replace("\\", "")
+        assert Loss.OF_FEW in turned.losses
+        assert "b" in turned.markdown or "[code" in text
+        for_staff = to_markdown(text, TextForm.BBCODE, uid=UID, around=Thread(is_for_staff=True))
+        assert "HID" in for_staff.markdown
+        assert Loss.OF_FEW not in for_staff.losses
+    turned = moved("<r>a <HIDE><s>[hide]</s>HID <B>HID</B><e>[/hide]</e></HIDE> b</r>")
+    assert turned.markdown.replace("\\", "") == f"a\n\n{OF_FEW}\n\nb"
 
 
 def test_what_was_attached_is_told_once() -> None:

@@ -20,6 +20,7 @@ from forum.importers.remarks import Remark
 from forum.importers.run import carry_over
 from forum.importers.sources import wxr
 from forum.importers.staging import Staging
+from forum.importers.texts import OF_FEW
 from forum.importers.wordpress.reading import article_of
 from tests.support import make, old_boards
 from tests.support.old_blogs import Article, Comment, export, users
@@ -262,6 +263,9 @@ def test_what_wordpress_and_its_plugins_leave_in_a_file_is_read(tmp_path: Path) 
         ('[caption id="a" caption="Tea"]<img src="x">[/caption]', '<p><img src="x"></p><p>Tea</p>'),
         ("[caption width=1]<a>[x]</a> Tea[/caption] [embed w=1]https://x.example/[/embed]", None),
         ("[caption] and [caption id=1] left open [/caption", "[caption] and [caption id=1] left open [/caption"),
+        ("a[members_only level=1]HID[x]</p>[/members_only]b", f"a{OF_FEW}b"),
+        ("[um_loggedin][login]HID[/um_loggedin] [login] b", f"{OF_FEW} [login] b"),
+        ("[login][/login" * 200_000, "[login][/login" * 200_000),
         ("[caption " * 200_000, None),
         ("[caption]" * 200_000, None),
     ):
