@@ -1,7 +1,7 @@
 """`forum import run` and `forum import check`: move an old board here, and look whether all of it is there."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from forum.core.database import Database
 from forum.core.settings import Settings
 from forum.core.work import Work
 from forum.importers import check as checks
+from forum.importers import people as people_here
 from forum.importers import programs
 from forum.importers.errors import CannotMove
 from forum.importers.plan import Plan
@@ -38,8 +39,15 @@ _SAID = {
     "guests": ("Authors without an account", "They wrote as guests, or closed their account. Their posts are there."),
     "threads": ("Threads", ""),
     "posts": ("Posts", ""),
-    "renamed": ("Members whose handle is not quite their old name", "They sign in with either."),
-    "without_password": ("Members whose password cannot be used here", "They ask for a new one by mail."),
+    "renamed": ("Members whose handle is not quite their old name", "Most sign in with either."),
+    "without_password": (
+        "Members whose password cannot be used here",
+        "They ask for a new one by mail, if they were there in the last two years.",
+    ),
+    "without_old_name": (
+        "Members whose old name opens somebody else's account",
+        "They sign in with their handle, or with their address: tell them.",
+    ),
     "without_address": ("Members to whose address no mail can be sent", "Only their password opens their account."),
     "banned": (
         "Members who were banned on the old board",
@@ -79,9 +87,10 @@ def run(
             with _staged(dump, people, settings.data / STAGING) as staging, _progress(staging) as seen:
                 ended = signals.run(_carry(url, make_import(staging, wanted, settings), seen))
                 found = with_work(url, lambda work: checks.compare(work.session, staging))
+                unlike = with_work(url, lambda work: people_here.find_without_old_name(work.session, ended.id))
     except CannotMove as error:
         fail(str(error))
-    _report(ended, found)
+    _report(ended, found, unlike)
 
 
 @cli.command()
@@ -192,11 +201,13 @@ async def _carry(url: str, wanted: Import, seen: Any) -> ImportRun:
         await database.close()
 
 
-def _report(ended: ImportRun, found: checks.Comparison) -> None:
+def _report(ended: ImportRun, found: checks.Comparison, without_old_name: Sequence[tuple[str, str]]) -> None:
     out.print("All that the plan takes is here.")
     for key, (what, sentence) in _SAID.items():
         if count := ended.counts.get(key):
             out.print(f"- {what}: {count:,}. {sentence}".rstrip(), highlight=False, soft_wrap=True)
+        for name, handle in without_old_name if count and key == "without_old_name" else ():
+            out.print(f"  - {name}: @{handle}", highlight=False, soft_wrap=True, markup=False)
     if found.left_behind:
         said = "They waited for a moderator of the old board for more than three months."
         out.print(f"- Posts that stay behind: {found.left_behind:,}. {said}", highlight=False, soft_wrap=True)

@@ -76,12 +76,12 @@ def upgrade() -> None:
     )
     op.create_table(
         "old_login",
-        sa.Column("login", sa.String(), nullable=False),
         sa.Column("member_id", sa.Uuid(), nullable=False),
+        sa.Column("login", sa.String(), nullable=True),
         sa.Column("may_reset_by_mail", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["member_id"], ["member.id"], name=op.f("fk_old_login_member_id"), ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("login", name=op.f("pk_old_login")),
-        sa.UniqueConstraint("member_id", name=op.f("uq_old_login_member_id")),
+        sa.PrimaryKeyConstraint("member_id", name=op.f("pk_old_login")),
+        sa.UniqueConstraint("login", name=op.f("uq_old_login_login")),
     )
     op.execute(FORGET)
     op.execute(

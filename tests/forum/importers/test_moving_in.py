@@ -11,9 +11,11 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from passlib.hash import phpass
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.administration.webhooks.tables import WebhookEvent
+from forum.authentication import email_addresses, profiles
 from forum.content.posts.counts import refresh_thread_counts
 from forum.core import clock
 from forum.http.services import Services
@@ -22,6 +24,7 @@ from forum.importers.board_rows import slug_of
 from forum.importers.conversion import rewritten
 from forum.importers.errors import CannotMove
 from forum.importers.naming import Namer, skeletons_of
+from forum.importers.people import find_without_old_name
 from forum.importers.plan import Plan
 from forum.importers.records import (
     BanRecord,
@@ -173,7 +176,7 @@ async def test_members_come_with_their_names_and_passwords_and_can_leave_for_goo
         ("2", "Suzie", "suzie", "suzie@moved.invalid", "", "suzie", False),
         ("3", "Worried Mum of 3", "worried-mum-of-3", "mum@example.org", "$moved$H$", "worried mum of 3", True),
         ("4", "Sunny 🌞", "sunny", "sunny@example.org", "", "sunny 🌞", False),
-        ("5", "sunny", "sunny-5", "sunny-5@moved.invalid", "$moved$md", "sunny", False),
+        ("5", "sunny", "sunny-5", "sunny-5@moved.invalid", "$moved$md", None, False),
         ("6", "Member 6", "member-6", "max@example.org", "", "moderator max", True),
         ("7", "Left Long Ago (former member)", None, None, "", None, None),
         ("99", "A former member", None, None, "", None, None),
@@ -190,8 +193,10 @@ async def test_members_come_with_their_names_and_passwords_and_can_leave_for_goo
     async with make.client(app, Authorization=f"Bearer {answer.json()['token']}") as mum:
         me = (await mum.get(f"{API}/me")).json()
         assert (me["email_verified"], me["rules_version"], me["standing"], me["roles"]) == (False, None, "active", [])
-    # The old board's second Sunny was banned; "Sunny" typed at the sign-in is what that one typed, and a handle counts
-    # before it.
+    # The old board's second Sunny was banned; "Sunny" is the handle of the first, so it does not open their account.
+    async with moved.database.work() as session:
+        run_id = (await session.execute(text("SELECT id FROM import_run"))).scalar_one()
+        assert await find_without_old_name(session, run_id) == [("sunny", "sunny-5")]
     answer = await guest.post(f"{API}/sessions", json=make.signing_in("sunny-5", "rain"))
     async with make.client(app, Authorization=f"Bearer {answer.json()['token']}") as sunny:
         assert (await sunny.get(f"{API}/me")).json()["standing"] == "banned"
@@ -202,6 +207,24 @@ async def test_members_come_with_their_names_and_passwords_and_can_leave_for_goo
         assert (await guest.post(f"{API}/password-resets", json={"login": login})).status_code in {202, 204}
     mailed = await rows(moved, "SELECT email FROM mail WHERE kind = 'password_reset' ORDER BY put_down_at")
     assert mailed == [(None,), (None,), (None,), ("max@example.org",)]
+
+    # Nor is a link to confirm it mailed there: whoever follows it would be mailed the next password. Another address
+    # is what they are asked for.
+    for handle, other, sent in (
+        ("sunny", None, None),
+        ("sunny", "new@example.org", "new@example.org"),
+        ("nia", None, "nia@example.org"),
+    ):
+        async with moved.database.work() as session:
+            change = text("UPDATE member SET wanted_email = :wanted WHERE handle = :handle")
+            await session.execute(change, {"wanted": other, "handle": handle})
+        viewer = await make.viewer(moved, handle)
+        async with moved.transactions(clock.now()).begin() as work:
+            await email_addresses.request_verification(work, viewer)
+            profile = await profiles.get_profile(work, viewer)
+        assert profile.needs_other_address == (handle == "sunny")
+        asked = await rows(moved, "DELETE FROM mail WHERE kind = 'verify_address' RETURNING email")
+        assert [email for (email,) in asked] == ([sent] if sent else [])
 
     await _leave(moved, "worried-mum-of-3")
     gone = "SELECT member_id, digest FROM moved WHERE kind = 'person' AND old = '3'"
