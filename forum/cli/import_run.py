@@ -32,7 +32,10 @@ from moderation.gate import BoardGate
 
 cli = typer.Typer()
 
-STAGING = "moving.sqlite"  # in FORUM_DATA, until the run has ended
+PeopleFile = Annotated[
+    Path | None, typer.Option(help="For WordPress: a dump of its database, in which its users are", exists=True)
+]
+
 # What is said of each count.
 _SAID = {
     "members": ("Members", "They sign in with their old name and password."),
@@ -65,9 +68,7 @@ def run(
     dump: Annotated[list[Path], typer.Argument(help="What was given to `forum import look`", exists=True)],
     plan: Annotated[Path, typer.Option(help="The plan that `forum import look` wrote, as you changed it")],
     *,
-    people: Annotated[
-        Path | None, typer.Option(help="For WordPress: a dump of its database, in which its users are", exists=True)
-    ] = None,
+    people: PeopleFile = None,
     backup: Annotated[
         Path | None, typer.Option(help="Where the backup is written that comes first; else in FORUM_DATA")
     ] = None,
@@ -84,7 +85,7 @@ def run(
             first_steps(url)
             if not skip_backup and not with_work(url, _is_under_way):
                 _back_up(url, backup or settings.data / f"before-moving-{clock.now():%Y-%m-%d-%H%M%S}.backup")
-            with _staged(dump, people, settings.data / STAGING) as staging, _progress(staging) as seen:
+            with _staged(dump, people, settings.data) as staging, _progress(staging) as seen:
                 ended = signals.run(_carry(url, make_import(staging, wanted, settings), seen))
                 found = with_work(url, lambda work: checks.compare(work.session, staging))
                 unlike = with_work(url, lambda work: people_here.find_without_old_name(work.session, ended.id))
@@ -98,6 +99,8 @@ def check(
     dump: Annotated[
         list[Path] | None, typer.Argument(help="Files of the old board: is each of its posts here?", exists=True)
     ] = None,
+    *,
+    people: PeopleFile = None,
 ) -> None:
     """Look through all that moved here: that it is there, numbered, counted and hidden as it should be.
 
@@ -113,7 +116,7 @@ def check(
             first_steps(url)
             moved, faults = with_work(url, act)
             if dump:
-                with _staged(dump, None, settings.data / STAGING) as staging:
+                with _staged(dump, people, settings.data) as staging:
                     found = with_work(url, lambda work: checks.compare(work.session, staging))
                 faults += _differences(found)
     except CannotMove as error:
@@ -163,19 +166,14 @@ def _back_up(url: str, file: Path) -> None:
 
 
 @contextmanager
-def _staged(dump: list[Path], people: Path | None, file: Path) -> Iterator[Staging]:
-    """Give the records of an old board, read anew; they go when the block ends, however it ends."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.unlink(missing_ok=True)
-    try:
-        with Staging(file) as staging:
-            with _bar() as progress:
-                size = sum(path.stat().st_size for path in [*dump, *([people] if people else [])])
-                task = progress.add_task("Reading", total=size)
-                programs.read(dump, staging, people=people, seen=lambda size: progress.update(task, completed=size))
-            yield staging
-    finally:
-        file.unlink(missing_ok=True)
+def _staged(dump: list[Path], people: Path | None, folder: Path) -> Iterator[Staging]:
+    """Give the records of an old board, read anew; they go when the block ends, even if it is killed."""
+    with Staging.without_name(folder) as staging:
+        with _bar() as progress:
+            size = sum(path.stat().st_size for path in [*dump, *([people] if people else [])])
+            task = progress.add_task("Reading", total=size)
+            programs.read(dump, staging, people=people, seen=lambda size: progress.update(task, completed=size))
+        yield staging
 
 
 def _bar() -> Progress:
