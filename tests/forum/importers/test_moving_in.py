@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.administration.webhooks.tables import WebhookEvent
 from forum.authentication import email_addresses, profiles
+from forum.content.markup import GONE
 from forum.content.posts.counts import refresh_thread_counts
 from forum.core import clock
 from forum.http.services import Services
@@ -101,6 +102,15 @@ def small_board(now: datetime) -> list[Any]:
             1,
             "4",
             "[quote=&quot;Nia&quot;:u1]You are not to blame.[/quote:u1]\nThat helps.",
+            form=TextForm.BBCODE,
+            uid="u1",
+        ),
+        post(
+            20,
+            3,
+            "10",
+            "[quote=&quot;Worried Mum of 3&quot;:u1]Elsewhere.[/quote:u1] Really? "
+            "[quote=&quot;Sleeper&quot;:u1]Yes.[/quote:u1]",
             form=TextForm.BBCODE,
             uid="u1",
         ),
@@ -226,13 +236,22 @@ async def test_members_come_with_their_names_and_passwords_and_can_leave_for_goo
         asked = await rows(moved, "DELETE FROM mail WHERE kind = 'verify_address' RETURNING email")
         assert [email for (email,) in asked] == ([sent] if sent else [])
 
+    quoting = "SELECT split_part(body_markdown, E'\\n', 1) FROM post WHERE body_markdown LIKE '%Elsewhere%'"
+    assert await rows(moved, quoting) == [("> **\\@worried-mum-of-3 wrote:**",)]
     await _leave(moved, "worried-mum-of-3")
+    assert await rows(moved, quoting) == [(f"> **\\@{GONE * 16} wrote:**",)]
+    assert await rows(moved, "SELECT old FROM moved WHERE kind = 'thread' AND digest IS NULL ORDER BY old") == [
+        (old,) for old in ("1", "5", "6")
+    ]
     gone = "SELECT member_id, digest FROM moved WHERE kind = 'person' AND old = '3'"
     assert await rows(moved, gone) == [(None, None)]
     assert await rows(moved, "SELECT old FROM moved WHERE kind = 'post' AND digest IS NULL ORDER BY old") == [
         (old,) for old in ("1", "12", "13", "9")
     ]
     assert await rows(moved, "SELECT count(*) FROM old_login WHERE login LIKE 'worried%'") == [(0,)]
+    # Its author changed the post since; the notice stayed.
+    changed = "UPDATE post SET changed_by = author_id, revision = 2 WHERE notice ->> 'kind' = 'edited' RETURNING 1"
+    assert await rows(moved, changed) == [(1,)]
     await _leave(moved, "suzie")
     notices = "SELECT notice ->> 'text' FROM post WHERE notice ->> 'kind' = 'edited'"
     assert await rows(moved, notices) == [("Edited by a moderator",)]
@@ -244,7 +263,7 @@ async def test_members_come_with_their_names_and_passwords_and_can_leave_for_goo
     with Staging(tmp_path / "again.sqlite") as staging:
         async with moved.database.work() as session:
             found = await check.compare(session, staging)
-    assert found == (14, 1, 1, 1)  # one was written a little later, as this dump says
+    assert found == (15, 1, 1, 1)  # one was written a little later, as this dump says
 
 
 async def _leave(services: Services, handle: str) -> None:
@@ -285,7 +304,7 @@ async def test_threads_are_as_the_verbs_of_the_house_would_have_made_them(
     assert threads == [
         ("Is it my fault?", "open", False, "visible", 11, 10),
         ("For staff", "open", True, "visible", 1, 1),
-        ("Untitled: x", "locked", False, "visible", 1, 1),
+        ("Untitled: x", "locked", False, "visible", 2, 2),
         ("Gone", "open", False, "removed", 1, 0),
         ("New one", "open", False, "visible", 2, 1),
     ]
@@ -349,7 +368,7 @@ async def test_threads_are_as_the_verbs_of_the_house_would_have_made_them(
     assert await rows(moved, "SELECT t::text FROM thread AS t ORDER BY id") == before
     async with moved.database.work() as session:
         assert await check.find_faults(session) == []
-        assert await check.count_moved(session) == {"board": 3, "person": 9, "post": 15, "thread": 5}
+        assert await check.count_moved(session) == {"board": 3, "person": 9, "post": 16, "thread": 5}
 
     # The same words, by the same people, through the verbs.
     said = await rows(
