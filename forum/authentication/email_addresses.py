@@ -2,10 +2,13 @@
 
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
 
 from forum.authentication import sessions, sign_in
+from forum.authentication.old_logins import MAY_RESET_BY_MAIL
 from forum.core.database import broken_constraint
 from forum.core.errors import Conflict
 from forum.core.work import Transactions, Work
@@ -17,9 +20,11 @@ from forum.members.tables import NO_PASSWORD, Member
 from forum.members.viewer import Viewer
 from forum.permissions import require_recent_sign_in
 
+_MAILABLE = select(col(Member.email)).where(MAY_RESET_BY_MAIL)
+
 
 async def request_verification(work: Work, viewer: Viewer) -> None:
-    """Mail a new link to the address that the viewer has yet to verify, if there is one. Raises Throttled."""
+    """Mail a new link to the address that the viewer has yet to verify, if mail may go there. Raises Throttled."""
     await work.count_try("verification", "verification", viewer.id)
     await enqueue_verification(work.session, await lock_member_row(work.session, viewer.member_id), work.now)
 
@@ -85,9 +90,15 @@ async def refuse_change(work: Work, token: str) -> Member:
 async def enqueue_verification(session: AsyncSession, member: Member, now: datetime) -> None:
     """Queue a mail to the address that the member has yet to verify, if there is one.
 
+    None goes to the address of somebody who moved here years after they were last on their old board: a stranger may
+    have it by now, and whoever follows the link has the account. They ask for another address.
+
     Whether somebody else has the address is asked when the mail is written: asked here, the time would tell it.
     """
-    if address := member.wanted_email or (None if member.email_verified_at else member.email):
+    address = member.wanted_email
+    if address is None and member.email_verified_at is None:
+        address = (await session.execute(_MAILABLE.where(col(Member.id) == member.id))).scalar()
+    if address:
         await outbox.enqueue(session, MailKind.VERIFY_ADDRESS, now, member_id=member.id, email=address)
 
 

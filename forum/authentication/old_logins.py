@@ -3,29 +3,32 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy import ColumnElement, exists, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from forum.members import names
 from forum.members.tables import Member
 
+LOGIN_MAX = 255  # of a longer one, this much counts: an index bears no more than 2,700 bytes
+
 
 class OldLogin(SQLModel, table=True):
-    """What somebody typed on their old board to sign in.
+    """That somebody moved here from an old board, and what they typed there to sign in: where nobody else types it.
 
     An address that nobody has used for years may have been given to somebody else: for such a member it is no proof.
     """
 
     __tablename__ = "old_login"
 
-    login: str = Field(primary_key=True, description="In its normal form")
-    member_id: UUID = Field(foreign_key="member.id", ondelete="CASCADE", unique=True)
-    may_reset_by_mail: bool = Field(description="They were on their old board in the last two years")
+    member_id: UUID = Field(foreign_key="member.id", ondelete="CASCADE", primary_key=True)
+    login: str | None = Field(default=None, unique=True, description="In its normal form")
+    may_reset_by_mail: bool = Field(description="Mail reaches them: they were on their old board in the last two years")
 
 
 def normalise_old_login(name: str) -> str:
     """Return the normal form of a name from an old board, or of any login: however it is typed, it is one."""
-    return " ".join(names.folded(without_at(name)).split())
+    return " ".join(names.folded(without_at(name)).split())[:LOGIN_MAX]
 
 
 def without_at(login: str) -> str:
@@ -39,7 +42,13 @@ def has_old_login(login: Any) -> ColumnElement[bool]:
     return col(Member.id) == select(col(OldLogin.member_id)).where(col(OldLogin.login) == login).scalar_subquery()
 
 
-# Whether a link to a new password may be mailed to a member's address, confirmed or not.
+async def trust_address(session: AsyncSession, member_id: UUID) -> None:
+    """Note that a member's address is no more the one that they had on their old board. Idempotent."""
+    of_member = col(OldLogin.member_id) == member_id
+    await session.execute(update(OldLogin).where(of_member).values(may_reset_by_mail=True))
+
+
+# Whether a link may be mailed to a member's address, confirmed or not: whoever follows it has the account.
 MAY_RESET_BY_MAIL = col(Member.email_verified_at).is_not(None) | ~exists().where(
     col(OldLogin.member_id) == col(Member.id), ~col(OldLogin.may_reset_by_mail)
 )

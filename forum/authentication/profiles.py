@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.authentication import sessions, sign_in
+from forum.authentication.old_logins import MAY_RESET_BY_MAIL
 from forum.core import jobs
 from forum.core.database import Query, broken_constraint
 from forum.core.errors import Conflict, Invalid, NotSignedIn
@@ -45,6 +46,7 @@ class Profile:
     title: str | None
     email: str
     email_verified: bool
+    needs_other_address: bool
     wanted_email: str | None
     roles: Sequence[Role]
     moderated_boards: Sequence[str]
@@ -62,6 +64,7 @@ def select_profiles() -> Query:
         col(Member.email),
         col(Member.email_verified_at),
         col(Member.wanted_email),
+        (~MAY_RESET_BY_MAIL).label("needs_other_address"),
         col(Member.rules_version),
         col(Member.least_age),
         (func.coalesce(col(Member.rules_version), 0) == _PRESENT_RULES).label("rules_accepted"),
@@ -230,6 +233,7 @@ async def read_profile(session: AsyncSession, member_id: UUID, *, withheld: bool
         title=row.title,
         email=row.email,
         email_verified=row.email_verified_at is not None,
+        needs_other_address=row.needs_other_address,
         wanted_email=row.wanted_email,
         roles=sorted({*(row.roles or ()), *([Role.MODERATOR] if boards else ())}),
         moderated_boards=list(boards),

@@ -1,7 +1,7 @@
 """`forum import run` and `forum import check`: move an old board here, and look whether all of it is there."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from forum.core.database import Database
 from forum.core.settings import Settings
 from forum.core.work import Work
 from forum.importers import check as checks
+from forum.importers import people as people_here
 from forum.importers import programs
 from forum.importers.errors import CannotMove
 from forum.importers.plan import Plan
@@ -31,15 +32,25 @@ from moderation.gate import BoardGate
 
 cli = typer.Typer()
 
-STAGING = "moving.sqlite"  # in FORUM_DATA, until the run has ended
+PeopleFile = Annotated[
+    Path | None, typer.Option(help="For WordPress: a dump of its database, in which its users are", exists=True)
+]
+
 # What is said of each count.
 _SAID = {
     "members": ("Members", "They sign in with their old name and password."),
     "guests": ("Authors without an account", "They wrote as guests, or closed their account. Their posts are there."),
     "threads": ("Threads", ""),
     "posts": ("Posts", ""),
-    "renamed": ("Members whose handle is not quite their old name", "They sign in with either."),
-    "without_password": ("Members whose password cannot be used here", "They ask for a new one by mail."),
+    "renamed": ("Members whose handle is not quite their old name", "Most sign in with either."),
+    "without_password": (
+        "Members whose password cannot be used here",
+        "They ask for a new one by mail, if they were there in the last two years.",
+    ),
+    "without_old_name": (
+        "Members whose old name opens somebody else's account",
+        "They sign in with their handle, or with their address: tell them.",
+    ),
     "without_address": ("Members to whose address no mail can be sent", "Only their password opens their account."),
     "banned": (
         "Members who were banned on the old board",
@@ -57,9 +68,7 @@ def run(
     dump: Annotated[list[Path], typer.Argument(help="What was given to `forum import look`", exists=True)],
     plan: Annotated[Path, typer.Option(help="The plan that `forum import look` wrote, as you changed it")],
     *,
-    people: Annotated[
-        Path | None, typer.Option(help="For WordPress: a dump of its database, in which its users are", exists=True)
-    ] = None,
+    people: PeopleFile = None,
     backup: Annotated[
         Path | None, typer.Option(help="Where the backup is written that comes first; else in FORUM_DATA")
     ] = None,
@@ -76,12 +85,13 @@ def run(
             first_steps(url)
             if not skip_backup and not with_work(url, _is_under_way):
                 _back_up(url, backup or settings.data / f"before-moving-{clock.now():%Y-%m-%d-%H%M%S}.backup")
-            with _staged(dump, people, settings.data / STAGING) as staging, _progress(staging) as seen:
+            with _staged(dump, people, settings.data) as staging, _progress(staging) as seen:
                 ended = signals.run(_carry(url, make_import(staging, wanted, settings), seen))
                 found = with_work(url, lambda work: checks.compare(work.session, staging))
+                unlike = with_work(url, lambda work: people_here.find_without_old_name(work.session, ended.id))
     except CannotMove as error:
         fail(str(error))
-    _report(ended, found)
+    _report(ended, found, unlike)
 
 
 @cli.command()
@@ -89,6 +99,8 @@ def check(
     dump: Annotated[
         list[Path] | None, typer.Argument(help="Files of the old board: is each of its posts here?", exists=True)
     ] = None,
+    *,
+    people: PeopleFile = None,
 ) -> None:
     """Look through all that moved here: that it is there, numbered, counted and hidden as it should be.
 
@@ -104,7 +116,7 @@ def check(
             first_steps(url)
             moved, faults = with_work(url, act)
             if dump:
-                with _staged(dump, None, settings.data / STAGING) as staging:
+                with _staged(dump, people, settings.data) as staging:
                     found = with_work(url, lambda work: checks.compare(work.session, staging))
                 faults += _differences(found)
     except CannotMove as error:
@@ -154,19 +166,14 @@ def _back_up(url: str, file: Path) -> None:
 
 
 @contextmanager
-def _staged(dump: list[Path], people: Path | None, file: Path) -> Iterator[Staging]:
-    """Give the records of an old board, read anew; they go when the block ends, however it ends."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.unlink(missing_ok=True)
-    try:
-        with Staging(file) as staging:
-            with _bar() as progress:
-                size = sum(path.stat().st_size for path in [*dump, *([people] if people else [])])
-                task = progress.add_task("Reading", total=size)
-                programs.read(dump, staging, people=people, seen=lambda size: progress.update(task, completed=size))
-            yield staging
-    finally:
-        file.unlink(missing_ok=True)
+def _staged(dump: list[Path], people: Path | None, folder: Path) -> Iterator[Staging]:
+    """Give the records of an old board, read anew; they go when the block ends, even if it is killed."""
+    with Staging.without_name(folder) as staging:
+        with _bar() as progress:
+            size = sum(path.stat().st_size for path in [*dump, *([people] if people else [])])
+            task = progress.add_task("Reading", total=size)
+            programs.read(dump, staging, people=people, seen=lambda size: progress.update(task, completed=size))
+        yield staging
 
 
 def _bar() -> Progress:
@@ -192,11 +199,13 @@ async def _carry(url: str, wanted: Import, seen: Any) -> ImportRun:
         await database.close()
 
 
-def _report(ended: ImportRun, found: checks.Comparison) -> None:
+def _report(ended: ImportRun, found: checks.Comparison, without_old_name: Sequence[tuple[str, str]]) -> None:
     out.print("All that the plan takes is here.")
     for key, (what, sentence) in _SAID.items():
         if count := ended.counts.get(key):
             out.print(f"- {what}: {count:,}. {sentence}".rstrip(), highlight=False, soft_wrap=True)
+        for name, handle in without_old_name if count and key == "without_old_name" else ():
+            out.print(f"  - {name}: @{handle}", highlight=False, soft_wrap=True, markup=False)
     if found.left_behind:
         said = "They waited for a moderator of the old board for more than three months."
         out.print(f"- Posts that stay behind: {found.left_behind:,}. {said}", highlight=False, soft_wrap=True)

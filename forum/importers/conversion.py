@@ -1,7 +1,7 @@
 """Turn the posts of a thread of an old board into ours: words, numbers, quotes. Pure; it runs in other processes."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import NamedTuple
@@ -50,6 +50,7 @@ class OldThread:
 
     posts: Sequence[OldPost]
     poll: PollRecord | None = None
+    named: Mapping[str, str] = field(default_factory=dict)  # handles of whom quotes may name; empty: they have left
     hidden: frozenset[str] = frozenset()  # which posts elsewhere these may quote, and nobody may read
     address: str = ""  # of the old board
     new_address: str = ""
@@ -196,20 +197,30 @@ class _Around:
         return self._conversion.thread.is_for_staff
 
     def quote(self, post: str | None, name: str | None, words: str) -> Quoted:
-        """Return who is quoted: a post that stands before this one, where it says these words, else a mere name."""
+        """Return who is quoted: a post that stands before this one, where it says these words, else a mere member.
+
+        Whoever has an account is called by their handle, and whoever has left by nothing: what stands in the words of
+        others stays there.
+        """
         said = self._conversion.find_quoted(post, name, words)
         if (said and not said.post.is_visible) or (post in self._conversion.thread.hidden):
             return Quoted(is_hidden=True)
         if said is None:
-            return Quoted(name=name or "")
+            handle = self._conversion.thread.named.get(folded_name(name or ""))
+            return Quoted(name=name or "") if handle is None else Quoted(handle=handle)
         is_said = stands_in(said_in(escape(words)), said.said)
         if self._may_name and said.post.handle and is_said:
             return Quoted(handle=said.post.handle, number=said.number, name=said.post.name)
-        return Quoted(name=name or said.post.name)
+        return Quoted(handle=said.post.handle or "", name=said.post.name)
 
     def link(self, url: str) -> str:
         """Return the address here of what an address of the old board leads to; any other as it is."""
         return rewritten(url, self._conversion.thread.address, self._conversion.thread.new_address)
+
+
+def folded_name(name: str) -> str:
+    """Return the form in which names of an old board are compared."""
+    return " ".join(name.split()).casefold()
 
 
 def rewritten(url: str, old: str, new: str) -> str:

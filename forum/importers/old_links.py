@@ -121,10 +121,14 @@ def read_article_link(parameters: Mapping[str, str]) -> OldLink | None:
 
 
 async def find_new_place(reader: Reader, viewer: Viewer, link: OldLink) -> NewPlace:
-    """Return where that is now. Raises NotFound, the same for what never moved and for what is not for the viewer."""
-    asker = {} if link.kind == MovedKind.PERSON else viewer.query_parameters
+    """Return where that is now. Raises NotFound, the same for what never moved and for what is not for the viewer.
+
+    Members are found by whoever is signed in: their numbers follow each other, so guests could list all of them.
+    """
+    is_of_member = link.kind == MovedKind.PERSON
+    asker = {} if is_of_member else viewer.query_parameters
     row = await reader.row(_FOUND[link.kind], old=link.old, program=link.program, **asker)
-    if row is None:
+    if row is None or (is_of_member and viewer.id is None):
         raise NotFound("Nothing moved here from that address.", code="page_not_found")
     match link.kind:
         case MovedKind.BOARD:

@@ -4,12 +4,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from uuid import UUID
 
 from forum.content.posts.tables import Visibility
 from forum.core.gate import Gate
 from forum.importers.board_rows import BoardHere
-from forum.importers.conversion import NewPost, OldPost, OldThread
+from forum.importers.conversion import NewPost, OldPost, OldThread, folded_name
 from forum.importers.people import Author, People
 from forum.importers.plan import Plan
 from forum.importers.records import PostRecord, Shown, ThreadRecord, WatchRecord
@@ -18,6 +19,12 @@ from forum.importers.staging import Staging
 BATCH, MOST_POSTS = 100, 2_000  # threads that are written in one transaction; fewer, where they are long
 WAITS_FOR = timedelta(days=90)  # what waited longer for a moderator of the old board is left out
 _QUOTED_POST = re.compile(r"post_id=\W{0,6}(\w{1,100})")
+# The name in a quote of either form: `[quote=&quot;Name&quot;:uid]`, `<QUOTE author="Name">`, `[quote=Name post_id=4]`.
+_QUOTED_NAME = re.compile(
+    r"""(?:\bauthor=|\[quote=)\s*(?:"([^"]{1,255})"|&quot;(.{1,255}?)&quot;|'([^']{1,255})'|([^\s"'&\]][^"\]]{0,255}?)"""
+    r"""(?=\]|:\w{5,8}\]|\s+\w+=))""",
+    re.IGNORECASE,
+)
 _VISIBILITY = {
     Shown.VISIBLE: Visibility.VISIBLE,
     Shown.WAITING: Visibility.HELD,
@@ -72,6 +79,8 @@ class OldThreads:
         called = {name.casefold() for name in setting.plan.advisers}
         people = setting.people.by_old.items()
         self.advisers = {old for old, author in people if author.handle and author.called.casefold() in called}
+        self.called = {person.old: person.name for person in staging.people()}
+        self.handles = _handles(setting.people, self.called)
         self.watchers: dict[str, list[str]] = {}  # of each thread
         self.board_watchers: dict[str, list[str]] = {}
         for watch in staging.others(WatchRecord):
@@ -104,13 +113,23 @@ class OldThreads:
         named = {old for one in placed for old in _QUOTED_POST.findall(one.record.text)}
         thread = OldThread(
             olds,
-            record.poll,
-            frozenset(named & self.hidden),
-            self.setting.plan.address,
-            self.setting.public_url,
+            poll=record.poll,
+            named=self._find_quotable(placed),
+            hidden=frozenset(named & self.hidden),
+            address=self.setting.plan.address,
+            new_address=self.setting.public_url,
             is_for_staff=board.is_for_staff,
         )
         return ComingThread(record, board, placed, thread)
+
+    def _find_quotable(self, placed: Sequence[PlacedPost]) -> dict[str, str]:
+        """Return the handles of people whose names quotes in a thread may say."""
+        names = {folded_name(self.called.get(one.record.author or "", "")) for one in placed}
+        for one in placed:
+            for found in _QUOTED_NAME.finditer(one.record.text):
+                name = next(filter(None, found.groups()))
+                names |= {folded_name(name), folded_name(unescape(name))}
+        return {name: self.handles[name] for name in names if name in self.handles}
 
     def _place(self, record: ThreadRecord) -> Iterator[PlacedPost]:
         now = self.setting.now
@@ -163,6 +182,18 @@ def _touched_at(post: PostRecord, at: datetime) -> datetime:
     """Return when a post was written or last changed: since when it can wait for a moderator."""
     written_at = post.written_at or at
     return max(written_at, post.edited_at or written_at)
+
+
+def _handles(people: People, known: Mapping[str, str]) -> dict[str, str]:
+    """Return the handle of each name on the old board; empty where its member has left here, or two had it."""
+    handles: dict[str, str] = {}
+    for old, name in known.items():
+        author = people.by_old.get(old)
+        if old in people.gone:
+            handles[folded_name(name)] = ""
+        elif author and author.handle:
+            handles[folded_name(name)] = "" if folded_name(name) in handles else author.handle
+    return handles
 
 
 def _hidden_posts(staging: Staging) -> set[str]:

@@ -98,6 +98,18 @@ class ComingPerson:
     shown: str
 
 
+async def find_without_old_name(session: AsyncSession, run_id: UUID) -> list[tuple[str, str]]:
+    """Return the name and the handle of everybody who came with a run and cannot sign in with their old name."""
+    came = (
+        select(col(Member.name), col(Member.handle))
+        .join(OldLogin, col(OldLogin.member_id) == col(Member.id))
+        .join(MovedItem, col(MovedItem.member_id) == col(Member.id))
+        .where(col(MovedItem.run_id) == run_id, col(OldLogin.login).is_(None), col(Member.handle).is_not(None))
+        .order_by(col(Member.handle))
+    )
+    return [(name, handle) for name, handle in await session.execute(came)]
+
+
 def key_of(old: str | None, name: str | None) -> str:
     """Return by what somebody is known who wrote a post: their id, the name of a guest, or nothing."""
     if old is not None:
@@ -136,7 +148,7 @@ async def carry_people(
         namer = await _namer(session, arrival.source, arrival.forum_name)
     coming = _choose(staging, plan, people, arrival, namer)
     bans = {ban.person: ban.until for ban in staging.others(BanRecord) if ban.until is None or ban.until > now}
-    logins = await _known_logins(database)
+    logins = await _known_logins(database, coming)
     with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="old-passwords") as threads:
         for first in range(0, len(coming), BATCH):
             batch = coming[first : first + BATCH]
@@ -246,9 +258,30 @@ async def _namer(session: AsyncSession, source: str, forum_name: str) -> Namer:
     return Namer(taken=here, spent=spent, staff=official, forum=names.skeleton(forum_name))
 
 
-async def _known_logins(database: Database) -> set[str]:
+@dataclass(frozen=True)
+class KnownLogins:
+    """What opens accounts: names from old boards, and handles. At the sign-in a handle counts before any name."""
+
+    logins: set[str]
+    handles: frozenset[str]
+
+    def take(self, names_of: NewNames, login: str) -> str | None:
+        """Return what somebody typed to sign in, for them; None where it leads to somebody else."""
+        is_taken = login in self.logins or (login in self.handles and login != names_of.handle)
+        if not login or is_taken:
+            return None
+        self.logins.add(login)
+        return login
+
+
+async def _known_logins(database: Database, coming: Sequence[ComingPerson]) -> KnownLogins:
     async with database.work() as session:
-        return set((await session.execute(select(col(OldLogin.login)))).scalars())
+        logins = (await session.execute(select(col(OldLogin.login)).where(col(OldLogin.login).is_not(None)))).scalars()
+        handles = (await session.execute(select(col(Member.handle)).where(col(Member.handle).is_not(None)))).scalars()
+        return KnownLogins(
+            {login for login in logins if login},
+            frozenset([*handles, *(one.names.handle for one in coming if one.names)]),
+        )
 
 
 # What is written
@@ -308,7 +341,7 @@ async def _write(
     batch: Sequence[ComingPerson],
     rows: Sequence[dict[str, Any]],
     arrival: Arrival,
-    known: set[str],
+    known: KnownLogins,
 ) -> None:
     source, run_id = arrival.source, arrival.run_id
     await copy_rows(session, Member, rows)
@@ -320,7 +353,8 @@ async def _write(
         for one, member_id in zip(batch, ids, strict=True)
     ]
     await copy_rows(session, MovedItem, moved)
-    await add_counts(session, run_id, _count(batch, rows))
+    unlike = sum(row["login"] is None for row in logins)
+    await add_counts(session, run_id, _count(batch, rows) + Counter(without_old_name=unlike))
 
 
 async def _ban(
@@ -339,17 +373,12 @@ async def _ban(
             await add_counts(session, arrival.run_id, {"banned": 1})
 
 
-def _logins(batch: Iterator[tuple[ComingPerson, UUID]], known: set[str], now: datetime) -> Iterator[dict[str, Any]]:
-    """Give what each one typed to sign in, where nobody before them typed the same."""
+def _logins(batch: Iterator[tuple[ComingPerson, UUID]], known: KnownLogins, now: datetime) -> Iterator[dict[str, Any]]:
+    """Give what each one typed to sign in, where it leads to nobody else; and whether mail may go to their address."""
     for one, member_id in batch:
         if one.record is None or one.names is None:
             continue
-        login = normalise_old_login(one.record.login or one.record.name)
-        if not login or login in known:
-            login = one.names.handle
-        if login in known:
-            continue
-        known.add(login)
+        login = known.take(one.names, normalise_old_login(one.record.login or one.record.name))
         has_address = _was_there_since(one.record, now - ADDRESS_COUNTS) and _address_of(one.record) is not None
         yield {"login": login, "member_id": member_id, "may_reset_by_mail": has_address}
 

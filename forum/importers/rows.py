@@ -98,13 +98,15 @@ class BatchRows:
 
     def _note_moved(self, one: ComingThread, thread_id: int) -> None:
         place = {"source": self.setting.source, "run_id": self.setting.run_id, "thread_id": thread_id}
-        thread = {"kind": MovedKind.THREAD.value, "old": one.record.old, "number": None}
+        thread = {"kind": MovedKind.THREAD.value, "old": one.record.old, "number": None, "edited_by": None}
         self.moved.append({**place, **thread, "digest": digest_of(one.record)})
-        by_old = {placed.record.old: placed.record for placed in one.placed}
+        by_old = {placed.record.old: placed for placed in one.placed}
         for post in one.posts:
             if post.part == 1:
-                moved = {"kind": MovedKind.POST.value, "old": post.old, "number": post.number}
-                self.moved.append({**place, **moved, "digest": digest_of(by_old[post.old])})
+                placed = by_old[post.old]
+                edited_by = placed.edited_by.id if placed.edited_by and post.edited else None
+                moved = {"kind": MovedKind.POST.value, "old": post.old, "number": post.number, "edited_by": edited_by}
+                self.moved.append({**place, **moved, "digest": digest_of(placed.record)})
 
     def _count(self, one: ComingThread, posts: Sequence[dict[str, Any]]) -> None:
         self.counts += Counter(threads=1, posts=len(one.placed))

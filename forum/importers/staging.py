@@ -1,7 +1,8 @@
 """Where records wait until they are carried over: a file of SQLite, beside the forum's data or in a temporary folder.
 
 Nothing of an old board is in our database before it is moved, so nothing of it can be read, searched or backed up
-there; and whoever only looks needs no database. The file is for its owner alone, and goes once everything is moved.
+there; and whoever only looks needs no database. The file is for its owner alone. That of a run has no name once it is
+open, so that it is gone when the run ends, however it ends.
 """
 
 import sqlite3
@@ -9,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Self, TypeVar, cast
+from uuid import uuid4
 
 from forum.importers.records import (
     RECORD,
@@ -51,8 +53,18 @@ class Staging:
             path.touch(mode=0o600)
         self.connection = sqlite3.connect(path)
         self.connection.execute("PRAGMA synchronous = OFF")  # a file that a power cut spoilt is read anew
+        # In memory, so that SQLite never asks again for the file's name.
+        self.connection.execute("PRAGMA journal_mode = MEMORY")
         if is_new:
             self.connection.executescript(_TABLES)
+
+    @classmethod
+    def without_name(cls, folder: Path) -> Self:
+        """Return a new one in this folder that nobody else can open, and of which nothing is left, even if killed."""
+        folder.mkdir(parents=True, exist_ok=True)
+        staging = cls(folder / f"moving-{uuid4().hex}")
+        staging.path.unlink()
+        return staging
 
     def __enter__(self) -> Self:
         return self

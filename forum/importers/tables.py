@@ -58,10 +58,12 @@ class MovedItem(SQLModel, table=True):
         check_one_of("kind", MovedKind),
         CheckConstraint(
             "(board_id IS NOT NULL) = (kind = 'board') AND (thread_id IS NOT NULL) = (kind IN ('thread', 'post')) "
-            "AND (number IS NOT NULL) = (kind = 'post') AND (member_id IS NULL OR kind = 'person')",
+            "AND (number IS NOT NULL) = (kind = 'post') AND (member_id IS NULL OR kind = 'person') "
+            "AND (edited_by IS NULL OR kind = 'post')",
             name="to",
         ),
         Index("ix_moved_place", "thread_id", "number"),
+        Index("ix_moved_edited_by", "edited_by", postgresql_where=text("edited_by IS NOT NULL")),
         Index("ix_moved_member_id", "member_id", postgresql_where=text("member_id IS NOT NULL")),
     )
 
@@ -72,6 +74,9 @@ class MovedItem(SQLModel, table=True):
     board_id: int | None = Field(default=None, foreign_key="board.id")
     thread_id: int | None = Field(default=None, sa_type=BigInteger, foreign_key="thread.id")
     number: int | None = None
+    edited_by: UUID | None = Field(
+        default=None, foreign_key="member.id", description="Whose name the notice of an old moderator's change says"
+    )
     digest: bytes | None = Field(
         default=None, sa_type=LargeBinary, description="Of what it was on the old board: whether it changed there since"
     )

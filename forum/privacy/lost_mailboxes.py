@@ -11,7 +11,7 @@ from sqlalchemy import CheckConstraint, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from forum.authentication import email_addresses
+from forum.authentication import email_addresses, old_logins
 from forum.core import audit
 from forum.core.database import Moment
 from forum.core.errors import Forbidden, NotFound
@@ -137,6 +137,7 @@ async def _replace(session: AsyncSession, member_id: UUID, now: datetime) -> Non
     member.email, member.email_verified_at, member.wanted_email = known.email, None, None
     await session.delete(known)
     await session.flush()
+    await old_logins.trust_address(session, member.id)
     await email_addresses.enqueue_verification(session, member, now)
     await _record(session, "lost_mailbox.replaced", None, member.id, now)
 

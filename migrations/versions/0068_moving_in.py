@@ -19,10 +19,14 @@ CREATE FUNCTION forget_who_moved() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF OLD.left_at IS NULL AND NEW.left_at IS NOT NULL
         AND EXISTS (SELECT FROM moved WHERE member_id = NEW.id) THEN
-        UPDATE post SET notice = notice || '{"by": null, "text": "Edited by a moderator"}'
-        WHERE changed_by = NEW.id AND notice ->> 'kind' = 'edited' AND revision = 1;
+        UPDATE post SET notice = notice || '{"by": null, "text": "Edited by a moderator"}' FROM moved
+        WHERE moved.edited_by = NEW.id AND moved.thread_id = post.thread_id AND moved.number = post.number
+            AND notice ->> 'kind' = 'edited' AND notice -> 'rules' = '[]';
+        UPDATE moved SET edited_by = NULL, digest = NULL WHERE edited_by = NEW.id;
         UPDATE moved SET digest = NULL FROM post
         WHERE post.author_id = NEW.id AND moved.thread_id = post.thread_id AND moved.number = post.number;
+        UPDATE moved SET digest = NULL FROM thread
+        WHERE thread.author_id = NEW.id AND moved.thread_id = thread.id AND moved.kind = 'thread';
         UPDATE moved SET member_id = NULL, digest = NULL WHERE member_id = NEW.id;
     END IF;
     RETURN NULL;
@@ -56,15 +60,18 @@ def upgrade() -> None:
         sa.Column("board_id", sa.Integer(), nullable=True),
         sa.Column("thread_id", sa.BigInteger(), nullable=True),
         sa.Column("number", sa.Integer(), nullable=True),
+        sa.Column("edited_by", sa.Uuid(), nullable=True),
         sa.Column("digest", sa.LargeBinary(), nullable=True),
         sa.Column("run_id", sa.Uuid(), nullable=False),
         sa.CheckConstraint("kind IN ('board', 'person', 'thread', 'post')", name=op.f("ck_moved_kind")),
         sa.CheckConstraint(
             "(board_id IS NOT NULL) = (kind = 'board') AND (thread_id IS NOT NULL) = (kind IN ('thread', 'post')) "
-            "AND (number IS NOT NULL) = (kind = 'post') AND (member_id IS NULL OR kind = 'person')",
+            "AND (number IS NOT NULL) = (kind = 'post') AND (member_id IS NULL OR kind = 'person') "
+            "AND (edited_by IS NULL OR kind = 'post')",
             name=op.f("ck_moved_to"),
         ),
         sa.ForeignKeyConstraint(["member_id"], ["member.id"], name=op.f("fk_moved_member_id")),
+        sa.ForeignKeyConstraint(["edited_by"], ["member.id"], name=op.f("fk_moved_edited_by")),
         sa.ForeignKeyConstraint(["board_id"], ["board.id"], name=op.f("fk_moved_board_id")),
         sa.ForeignKeyConstraint(["thread_id"], ["thread.id"], name=op.f("fk_moved_thread_id")),
         sa.ForeignKeyConstraint(["run_id"], ["import_run.id"], name=op.f("fk_moved_run_id")),
@@ -74,14 +81,17 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_moved_member_id"), "moved", ["member_id"], postgresql_where=sa.text("member_id IS NOT NULL")
     )
+    op.create_index(
+        op.f("ix_moved_edited_by"), "moved", ["edited_by"], postgresql_where=sa.text("edited_by IS NOT NULL")
+    )
     op.create_table(
         "old_login",
-        sa.Column("login", sa.String(), nullable=False),
         sa.Column("member_id", sa.Uuid(), nullable=False),
+        sa.Column("login", sa.String(), nullable=True),
         sa.Column("may_reset_by_mail", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["member_id"], ["member.id"], name=op.f("fk_old_login_member_id"), ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("login", name=op.f("pk_old_login")),
-        sa.UniqueConstraint("member_id", name=op.f("uq_old_login_member_id")),
+        sa.PrimaryKeyConstraint("member_id", name=op.f("pk_old_login")),
+        sa.UniqueConstraint("login", name=op.f("uq_old_login_login")),
     )
     op.execute(FORGET)
     op.execute(

@@ -76,6 +76,7 @@ async def test_the_second_answer_does_not_tell_either_whether_an_address_is_know
                 "standing": "active",
                 "rules_version": None,
                 "rules_accepted": True,
+                "needs_other_address": False,
                 "least_age": None,
             },
         )

@@ -51,6 +51,10 @@ class Me(ResponseBody):
     title: str | None = Field(examples=[None])
     email: str = Field(examples=["heron@example.org"])
     email_verified: bool = Field(description="Needed before your first post, unless this forum does not require it")
+    needs_other_address: bool = Field(
+        description="Whether no link is mailed to your address: you moved here from an old board on which you had not "
+        "been for two years, and somebody else may have it by now. Ask for another one"
+    )
     wanted_email: str | None = Field(
         description="The address that replaces it once you followed the link that was mailed there", examples=[None]
     )

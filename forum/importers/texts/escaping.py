@@ -35,6 +35,7 @@ _LAST, _FOLLOWED = (
 _MAY_BE_MARK = re.compile(r"[\\`*_~\[<&@:]")  # most words have none, and this is found much faster
 _MARK_IN_LINK = re.compile(r"[\\`*_~\[\]<&]")
 _AT_LINE_START = re.compile(r"(?P<number>[0-9]{1,9})(?=[.)](?:\s|\Z))|(?=\#{1,6}(?:\s|\Z)|[-+](?:[\s-]|\Z)|>|~~~)")
+_WHOSE_WORDS = re.compile(r"@[^\W_]+(?:[-_.][^\W_]+)* wrote:")
 _PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 
 
@@ -62,7 +63,12 @@ def escape_line_start(line: str) -> str:
 
 
 def escape_all(text: str) -> str:
-    """Return the text with each mark escaped: it is shown as it is, wherever it stands."""
+    """Return the text with each mark escaped: it is shown as it is, wherever it stands.
+
+    Who said what is quoted keeps their handle in one piece: it is looked for when they leave.
+    """
+    if _WHOSE_WORDS.fullmatch(text):
+        return f"\\{text}"
     return _PUNCTUATION.sub(r"\\\g<0>", text)
 
 

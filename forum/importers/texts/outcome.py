@@ -38,7 +38,7 @@ class Loss(StrEnum):
 
 @dataclass(frozen=True)
 class Quoted:
-    """Who said what is quoted: a member in a post of this thread, else somebody by a mere name, else nobody.
+    """Who said what is quoted: a member, in a post of this thread if it has a number; somebody by a name; or nobody.
 
     Of a hidden post, nothing is quoted.
     """

@@ -377,10 +377,11 @@ class Builder:
         """Return the line that names a post, or the words in its stead: ours names only so many."""
         if quoted.is_hidden:
             return "", HIDDEN
-        if quoted.handle and self._attributed < MOST_NAMED:
+        if quoted.handle and quoted.number and self._attributed < MOST_NAMED:
             self._attributed += 1
             return f"@{quoted.handle} #{quoted.number}", ""
-        name = " ".join((quoted.name or quoted.handle).split())
+        # By their handle, which is replaced wherever it stands when they leave: a name would stay.
+        name = f"@{quoted.handle}" if quoted.handle else " ".join(quoted.name.split())
         return "", f"{name} wrote:" if name else ""
 
 

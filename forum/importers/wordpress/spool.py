@@ -9,7 +9,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -33,9 +33,11 @@ class BlogSpool:
     """The entries of one site."""
 
     def __init__(self, path: Path, notebook: Notebook) -> None:
+        path.unlink(missing_ok=True)
         path.touch(mode=0o600)
         self.connection = sqlite3.connect(path)
         self.connection.executescript(_TABLES)
+        path.unlink()
         self.notebook = notebook
         self.export: Fields = {}  # of the newest
         self._newest = ""
@@ -110,15 +112,10 @@ class BlogSpool:
 
 @contextmanager
 def blog_spool(beside: Path, notebook: Notebook) -> Iterator[BlogSpool]:
-    """Give a place for the entries of exports; the file that holds them is gone at the end."""
-    path = beside.with_name(beside.name + ".entries")
-    path.unlink(missing_ok=True)
-    spool = BlogSpool(path, notebook)
-    try:
+    """Give a place for the entries of exports; the file that holds them has no name, and is gone at the end."""
+    spool = BlogSpool(beside.with_name(beside.name + ".entries"), notebook)
+    with closing(spool.connection):
         yield spool
-    finally:
-        spool.connection.close()
-        path.unlink(missing_ok=True)
 
 
 def number(text: str | None) -> int | None:

@@ -86,9 +86,9 @@ async def test_a_kept_link_leads_to_the_words_and_tells_nobody_else_that_they_ar
         "/viewtopic.php?p=77": f"/threads/{thread}?start=21#post-24",
         "/forum/a-question-t5.html": f"/threads/{thread}#post-1",
         "/viewforum.php?f=2": "/boards/new-here",
-        "/memberlist.php?mode=viewprofile&u=9": "/members/heron",
     }
     closed = {
+        "/memberlist.php?mode=viewprofile&u=9": "/members/heron",
         "/viewtopic.php?t=6": f"/threads/{hidden}#post-1",
         "/viewtopic.php?p=78": f"/threads/{hidden}#post-1",
         "/viewforum.php?f=3": "/boards/staff-room",

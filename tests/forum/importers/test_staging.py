@@ -22,6 +22,10 @@ from forum.importers.staging import Staging
 THEN = datetime(2009, 3, 1, 3, 0, tzinfo=UTC)
 
 
+def post_with(old: str, words: str = "Hi") -> PostRecord:
+    return PostRecord(old=old, thread="5", written_at=THEN, form=TextForm.PLAIN, text=words)
+
+
 def test_records_come_back_as_they_were(tmp_path: Path) -> None:
     path = tmp_path / "staging.sqlite"
     records = [
@@ -50,3 +54,13 @@ def test_records_come_back_as_they_were(tmp_path: Path) -> None:
         assert staging.count("post") == 3
         with pytest.raises(sqlite3.IntegrityError):
             staging.add([posts[0]])
+    # That of a run: however it ends, nothing of it is left, and what failed halfway is undone.
+    with Staging.without_name(tmp_path / "data") as staging:
+        staging.add([*records, *posts])
+        assert [*(tmp_path / "data").iterdir()] == []
+        with pytest.raises(sqlite3.IntegrityError):
+            staging.add([post_with("9"), posts[0]])
+        assert staging.count("post") == 3
+        staging.add([post_with("9", "x" * 10_000_000)])
+        assert staging.count("post") == 4
+        assert [*(tmp_path / "data").iterdir()] == []

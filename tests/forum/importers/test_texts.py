@@ -14,6 +14,7 @@ from forum.content.markup import MARK, NOTHING_KNOWN, QuoteRef
 from forum.core.text import carried
 from forum.importers.records import TextForm
 from forum.importers.texts import OF_FEW, How, Loss, Moved, Quoted, split, to_markdown
+from forum.importers.texts.escaping import escape_all
 from forum.importers.texts.proof import letters, words_shown
 from tests.support import hostile
 from tests.support.old_texts import PIECES, UID, Node, as_bbcode, as_s9e, trees, words_of
@@ -221,6 +222,7 @@ def test_a_quote_is_of_whom_the_thread_says() -> None:
     assert moved(quote.format(9)).markdown.startswith("> **Su wrote:**")
     hidden = moved(quote.format(8))
     assert hidden == Moved("> **[a removed post]**\n\nmine", How.WORD_FOR_WORD, (Loss.HIDDEN_QUOTE,))
+    assert escape_all("@suz-ie_2 wrote:") == "\\@suz-ie_2 wrote:"
     thread = Thread()
     to_markdown(quote.format(7), TextForm.S9E, around=thread)
     assert thread.asked == [(None, "Bo", "deep"), ("7", "Su", "said")]
@@ -233,9 +235,9 @@ def test_a_quote_is_of_whom_the_thread_says() -> None:
         *("@nobody here #1:", "Bo wrote:", "deep", "(End of the quote)", "said", "(End of the quote)"),
         *("mine", "a", "---", "b", ""),
     ]
-    # Our markup names only so many: the others have the name.
+    # Our markup names only so many: of the others, it is told who said it, and no post.
     many = moved("<r>" + '<QUOTE author="Su" post_id="7">said</QUOTE>' * 25 + "</r>").markdown
-    assert (many.count("@suzie #2"), many.count("**Suzie wrote:**")) == (20, 5)
+    assert (many.count("@suzie #2"), many.count("> **\\@suzie wrote:**")) == (20, 5)
 
 
 def test_what_is_too_deep_is_told_on_one_level() -> None:

@@ -66,6 +66,7 @@ async def test_who_joins_is_told_their_own_profile(services: Services, guest: ht
         "standing": "active",
         "rules_version": None,
         "rules_accepted": True,
+        "needs_other_address": False,
         "least_age": None,
     }
     async with services.database.work() as session:
