@@ -1,5 +1,6 @@
 """The file of an export: a .zip with a file of JSON lines for each kind of record, their schema, and a manifest."""
 
+import errno
 import hashlib
 import json
 import zipfile
@@ -11,6 +12,7 @@ from typing import IO, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from forum.importers.errors import CannotMove
 from forum.importers.records import RECORD, AnyRecord
 
 FORMAT: Literal["forum export 1"] = "forum export 1"
@@ -24,6 +26,7 @@ FILES: Mapping[str, str] = {
     "thread": "threads.jsonl",
     "post": "posts.jsonl",
 }
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first time that a .zip knows: the same forum makes the same bytes
 
 
@@ -90,9 +93,14 @@ class LineWriter:
 
 @contextmanager
 def new_archive(path: Path) -> Iterator[ArchiveWriter]:
-    """Write an export into a file that is there already, and empty."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-        yield ArchiveWriter(archive)
+    """Write an export into a file that is there already, and empty. Raises CannotMove when the disk is full."""
+    try:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+            yield ArchiveWriter(archive)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:  # a database that is not there
+            raise
+        raise CannotMove(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

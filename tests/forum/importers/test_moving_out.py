@@ -258,6 +258,8 @@ def test_what_is_no_whole_export_is_refused_in_one_sentence(tmp_path: Path) -> N
             programs.read([file], staging)
     with Staging(tmp_path / "two") as staging, pytest.raises(CannotMove, match="alone"):
         programs.read([whole, whole], staging)
+    with pytest.raises(CannotMove, match="cannot be written: No space left"), new_archive(Path("/dev/full")) as archive:
+        archive.finish(with_passwords=False, with_removed=False)
     bomb = tmp_path / "bomb.zip"
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive, zipfile.ZipFile(whole) as old:
         archive.writestr("manifest.json", old.read("manifest.json"))
