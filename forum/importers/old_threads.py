@@ -1,6 +1,5 @@
 """Read threads from the staging file, and say what each of their posts is here, before its words are turned."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,10 +13,10 @@ from forum.importers.people import Author, People
 from forum.importers.plan import Plan
 from forum.importers.records import PostRecord, Shown, ThreadRecord, WatchRecord
 from forum.importers.staging import Staging
+from forum.importers.texts import posts_named
 
 BATCH, MOST_POSTS = 100, 2_000  # threads that are written in one transaction; fewer, where they are long
 WAITS_FOR = timedelta(days=90)  # what waited longer for a moderator of the old board is left out
-_QUOTED_POST = re.compile(r"post_id=\W{0,6}(\w{1,100})")
 _VISIBILITY = {
     Shown.VISIBLE: Visibility.VISIBLE,
     Shown.WAITING: Visibility.HELD,
@@ -97,11 +96,13 @@ class OldThreads:
 
     def _find_coming(self, record: ThreadRecord, board: BoardHere) -> ComingThread | None:
         """Return a thread with the posts that come; None where none does."""
-        placed = [*self._place(record)]
+        read = [*self.staging.posts(record.old)]
+        placed = [*self._place(record, read)]
         if not placed:
             return None
         olds = tuple(self._old_post(one) for one in placed)
-        named = {old for one in placed for old in _QUOTED_POST.findall(one.record.text)}
+        named = {old for one in placed for old in posts_named(one.record.text)}
+        coming = {one.record.old for one in placed}
         thread = OldThread(
             olds,
             record.poll,
@@ -109,12 +110,12 @@ class OldThreads:
             self.setting.plan.address,
             self.setting.public_url,
             is_for_staff=board.is_for_staff,
+            left_out=tuple(post for post in read if post.old not in coming),
         )
         return ComingThread(record, board, placed, thread)
 
-    def _place(self, record: ThreadRecord) -> Iterator[PlacedPost]:
+    def _place(self, record: ThreadRecord, read: Sequence[PostRecord]) -> Iterator[PlacedPost]:
         now = self.setting.now
-        read = [*self.staging.posts(record.old)]
         opened_at = record.opened_at or min((post.written_at for post in read if post.written_at), default=now)
         # Clocks of old servers were wrong now and then: nobody wrote before the thread was there, or tomorrow.
         timed = [(max(post.written_at or opened_at, opened_at), post) for post in read]
