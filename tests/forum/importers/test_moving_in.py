@@ -426,7 +426,8 @@ async def test_nothing_is_moved_while_another_run_goes_on_or_where_links_would_l
 
 
 def test_names_are_the_nearest_that_the_house_allows() -> None:
-    namer = Namer(taken={"rnagple"}, staff=skeletons_of(["Suzie", "Online adviser"]), forum="kln")
+    staff, was_staff = skeletons_of(["Heron Vale", "Online adviser"]), skeletons_of(["Suzie", "Heron Vale", "Kin"])
+    namer = Namer(taken={"rnagple"}, staff=staff, old_staff=was_staff, forum="kln")
     for old, name, handle, shown in (
         ("1", "Mum & Dad", "mum-dad", "Mum & Dad"),
         ("2", "Jo", "jo-2", "Jo"),
@@ -446,6 +447,9 @@ def test_names_are_the_nearest_that_the_house_allows() -> None:
         given = namer.name_member(old, name)
         assert (given.handle, given.name) == (handle, shown)
     assert namer.name_member("15", "Suzie", was_staff=True).handle == "suzie"
+    for old, name in (("16", "Heron Vale"), ("17", "Kin"), ("18", "Suzie Heron Vale")):  # staff here, and the forum
+        given = namer.name_member(old, name, was_staff=True)
+        assert (given.handle, given.name) == (f"member-{old}", f"Member {old}")
     assert [namer.name_guest(name) for name in ("Reader 7", "Suzie", "", None)] == [
         "Reader 7 (guest)",
         *["A visitor"] * 3,
@@ -456,12 +460,7 @@ def test_names_are_the_nearest_that_the_house_allows() -> None:
         "board-7",
         "x" * 50,
     ]
-    assert [title_of(title) for title in ("x", "", " Edited by Suzie as breaches rule 10", "a" * 200)] == [
-        "Untitled: x",
-        "Untitled",
-        "Edited by Suzie as breaches rule 10",
-        "a" * 119 + "…",
-    ]
+    assert [title_of(title) for title in ("x", "", "a" * 200)] == ["Untitled: x", "Untitled", "a" * 119 + "…"]
 
 
 def test_links_to_the_old_board_lead_to_this_one_and_no_others() -> None:
