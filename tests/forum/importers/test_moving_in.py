@@ -14,6 +14,7 @@ from passlib.hash import phpass
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.administration.webhooks.tables import WebhookEvent
+from forum.content.lines import refuse_official
 from forum.content.posts.counts import refresh_thread_counts
 from forum.core import clock
 from forum.http.services import Services
@@ -460,7 +461,22 @@ def test_names_are_the_nearest_that_the_house_allows() -> None:
         "board-7",
         "x" * 50,
     ]
-    assert [title_of(title) for title in ("x", "", "a" * 200)] == ["Untitled: x", "Untitled", "a" * 119 + "…"]
+    titles = {
+        "x": "Untitled: x",
+        "": "Untitled",
+        "a" * 200: "a" * 119 + "…",
+        " Edited by Suzie as breaches rule 10": "Edited by Suzie as, breaches rule 10",
+        "ＲＥＭＯＶＥＤ by Suzie as  breaching rules": "ＲＥＭＯＶＥＤ by Suzie as, breaching rules",
+        "Removed by S, as \u200bbreach\u200bes rule 1": None,
+        "[removed: rule 3] Court": "removed rule 3 Court",
+        "[removed]": "removed",
+        "Court \u202esetad\u202c now": "Court setad now",
+        "⭐": None,
+    }
+    for old, new in titles.items():
+        assert title_of(old) == (new or title_of(old))
+        refuse_official(title_of(old), "#/title")
+        assert 1 < len(title_of(old)) <= 120
 
 
 def test_links_to_the_old_board_lead_to_this_one_and_no_others() -> None:
