@@ -24,8 +24,9 @@ from forum.importers.errors import CannotMove
 from forum.importers.old_threads import Setting
 from forum.importers.people import Arrival, OpenCase, carry_people
 from forum.importers.plan import Plan
+from forum.importers.rows import digest_of
 from forum.importers.staging import Staging
-from forum.importers.tables import ImportRun, MovedItem, RunState
+from forum.importers.tables import ImportRun, MovedItem, MovedKind, RunState
 
 IMPORTING = 0x6D6F7665  # the lock of whoever moves something here
 PATIENCE = timedelta(seconds=10)  # in which the server notices that a run was killed
@@ -69,7 +70,7 @@ class Import:
     def source(self) -> str:
         """Return what the old board is called among what moved: the same in each run."""
         record = self.staging.source
-        return f"{record.program} {self.plan.address or record.address or record.name}".strip()
+        return f"{record.program} {record.address or record.name}".strip()
 
 
 async def find_unfinished(session: AsyncSession) -> ImportRun | None:
@@ -87,6 +88,7 @@ async def carry_over(database: Database, wanted: Import, *, seen: Seen = lambda 
     if wanted.plan.address and wanted.settings.public_url == NOT_SET:
         raise CannotMove("Set FORUM_PUBLIC_URL first: links to the old board are to lead to the new one.")
     async with _alone(database):
+        await _refuse_twin(database, wanted)
         await refuse_wider(database, wanted.staging, wanted.plan, wanted.source)
         run = await _begin(database, wanted.source, clock_now())
         started = run.started_at  # of one that goes on, too: it ends as if nothing had disturbed it
@@ -129,6 +131,24 @@ async def _alone(database: Database) -> AsyncIterator[None]:
         yield
     finally:
         await connection.close()
+
+
+async def _refuse_twin(database: Database, wanted: Import) -> None:
+    """Raise CannotMove where the same board came before by another address: all of it would come twice."""
+    moved = select(col(MovedItem.old), col(MovedItem.digest), col(MovedItem.source)).where(
+        col(MovedItem.kind) == MovedKind.THREAD,
+        col(MovedItem.digest).is_not(None),
+        col(MovedItem.source) != wanted.source,
+        func.starts_with(col(MovedItem.source), f"{wanted.staging.source.program} "),
+    )
+    async with database.work() as session:
+        came = {(row.old, row.digest): row.source for row in await session.execute(moved)}
+    for thread in wanted.staging.threads() if came else ():
+        if source := came.get((thread.old, digest_of(thread))):
+            raise CannotMove(
+                f"The thread {thread.old} came before from {source}; this dump calls the same board {wanted.source}. "
+                "Set the address back in the settings of the old board, and make the dump again."
+            )
 
 
 async def _begin(database: Database, source: str, now: datetime) -> ImportRun:

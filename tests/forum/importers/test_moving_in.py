@@ -409,6 +409,19 @@ async def test_a_thread_that_waited_for_a_moderator_waits_here_with_all_its_post
     assert (found.missing, found.left_behind) == (0, 3)  # both posts of the old thread, and one of the small board
 
 
+async def test_a_board_does_not_come_twice_when_its_address_changes(moved: Services, tmp_path: Path) -> None:
+    _, *others = small_board(clock.now())
+    before = await _everything(moved)
+    renamed = SourceRecord(program="phpbb", version="3.3.14", name="Kith")
+    with pytest.raises(CannotMove, match="The thread 1 came before from phpbb Kin; this dump calls the same board"):
+        await move_in(moved, tmp_path, [renamed, *others], "renamed")
+    with Staging(tmp_path / "moving.sqlite") as staging:
+        settings = moved.settings.model_copy(update={"public_url": "https://forum.example.org"})
+        plan = plan_of(staging).model_copy(update={"address": "https://old.example.org/"})
+        await carry_over(moved.database, Import(staging, plan, settings, BoardGate(3, "GB"), open_case))
+    assert await _everything(moved) == before
+
+
 async def test_nothing_is_moved_while_another_run_goes_on_or_where_links_would_lead_nowhere(
     services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
