@@ -68,9 +68,8 @@ class OldThreads:
     def __init__(self, staging: Staging, setting: Setting) -> None:
         self.staging, self.setting = staging, setting
         self.hidden = _hidden_posts(staging)
-        called = {name.casefold() for name in setting.plan.advisers}
-        people = setting.people.by_old.items()
-        self.advisers = {old for old, author in people if author.handle and author.called.casefold() in called}
+        advisers, people = setting.plan.find_advisers(staging), setting.people.by_old
+        self.advisers = {old for old in advisers if old in people and people[old].handle}
         self.watchers: dict[str, list[str]] = {}  # of each thread
         self.board_watchers: dict[str, list[str]] = {}
         for watch in staging.others(WatchRecord):
