@@ -35,6 +35,7 @@ class Setting:
     boards: Mapping[str, BoardHere]
     gate: Gate
     now: datetime
+    latest: datetime  # nothing was written after it
     organisation: str  # of the advisers
     public_url: str = ""
 
@@ -121,7 +122,7 @@ class OldThreads:
         is_first = True
         newest = max((_touched_at(post, at) for at, post in timed), default=now)
         for at, post in sorted(timed, key=lambda pair: pair[0]):
-            written_at = min(post.written_at or at, now).astimezone(UTC)
+            written_at = min(post.written_at or at, self.setting.latest).astimezone(UTC)
             shown = _shown_in(record, post, is_first)
             touched_at = newest if record.shown == Shown.WAITING else _touched_at(post, at)
             if Shown.WAITING in {shown, record.shown} and touched_at < now - WAITS_FOR:

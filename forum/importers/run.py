@@ -29,6 +29,7 @@ from forum.importers.staging import Staging
 from forum.importers.tables import ImportRun, MovedItem, MovedKind, RunState
 
 IMPORTING = 0x6D6F7665  # the lock of whoever moves something here
+GOES_ON = timedelta(days=1)  # a run that was killed; after that, another one begins with what is not here yet
 PATIENCE = timedelta(seconds=10)  # in which the server notices that a run was killed
 NOT_SET = Settings.model_fields["public_url"].default
 # Tables that have more rows now than their statistics say.
@@ -78,6 +79,11 @@ async def find_unfinished(session: AsyncSession) -> ImportRun | None:
     return (await session.execute(select(ImportRun).where(col(ImportRun.state) == RunState.RUNNING))).scalars().first()
 
 
+def can_go_on(run: ImportRun, now: datetime) -> bool:
+    """Return whether a run that was killed goes on, with the time at which it began."""
+    return run.started_at > now - GOES_ON
+
+
 async def carry_over(database: Database, wanted: Import, *, seen: Seen = lambda _stage, _count: None) -> ImportRun:
     """Move all that the plan takes and that is not here yet. Return the run, with its counts.
 
@@ -109,6 +115,7 @@ async def carry_over(database: Database, wanted: Import, *, seen: Seen = lambda 
             boards=boards,
             gate=wanted.gate,
             now=started,
+            latest=clock_now(),
             organisation=staging.source.name or wanted.settings.name,
             public_url=wanted.settings.public_url,
         )
@@ -152,13 +159,18 @@ async def _refuse_twin(database: Database, wanted: Import) -> None:
 
 
 async def _begin(database: Database, source: str, now: datetime) -> ImportRun:
-    """Return the run of this board that was killed, or a new one."""
+    """Return the run of this board that was killed, or a new one.
+
+    One that was killed long ago ends as it is: what is written now, as by a newer dump, is not of its time.
+    """
     async with database.work() as session:
         unfinished = await find_unfinished(session)
         if unfinished and unfinished.source != source:
             raise CannotMove(f"An import of {unfinished.source} was not ended. Run that one to its end first.")
-        if unfinished:
+        if unfinished and can_go_on(unfinished, now):
             return unfinished
+        if unfinished:
+            await _close(session, unfinished, now)
         run = ImportRun(source=source, started_at=now)
         session.add(run)
         await session.flush()
@@ -171,19 +183,21 @@ async def _end(database: Database, run: ImportRun) -> ImportRun:
     now = clock_now()
     async with database.work() as session:
         ended = await session.get_one(ImportRun, run.id, with_for_update=True)
-        kinds = (
-            select(col(MovedItem.kind), func.count())
-            .where(col(MovedItem.run_id) == run.id)
-            .group_by(col(MovedItem.kind))
-        )
-        moved: audit.Details = {str(kind): int(count) for kind, count in await session.execute(kinds)}
-        ended.counts = {**ended.counts, "moved": moved}
-        ended.state, ended.ended_at = RunState.ENDED, now
-        await session.flush()
+        await _close(session, ended, now)
         await webhooks.announce(session, WebhookEvent.IMPORT_FINISHED, now)
-        subject, act = ("import", run.id), "import.ended"
-        await audit.record(session, actor_id=None, act=act, subject=subject, now=now, details=moved)
     return ended
+
+
+async def _close(session: AsyncSession, run: ImportRun, now: datetime) -> None:
+    kinds = (
+        select(col(MovedItem.kind), func.count()).where(col(MovedItem.run_id) == run.id).group_by(col(MovedItem.kind))
+    )
+    moved: audit.Details = {str(kind): int(count) for kind, count in await session.execute(kinds)}
+    run.counts = {**run.counts, "moved": moved}
+    run.state, run.ended_at = RunState.ENDED, now
+    await session.flush()
+    subject, act = ("import", run.id), "import.ended"
+    await audit.record(session, actor_id=None, act=act, subject=subject, now=now, details=moved)
 
 
 async def _analyze(database: Database) -> None:

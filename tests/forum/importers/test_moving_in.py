@@ -422,6 +422,23 @@ async def test_a_board_does_not_come_twice_when_its_address_changes(moved: Servi
     assert await _everything(moved) == before
 
 
+async def test_a_run_that_was_killed_long_ago_gives_no_new_post_its_time(moved: Services, tmp_path: Path) -> None:
+    now = clock.now()
+    killed = "UPDATE import_run SET state = 'running', ended_at = NULL, started_at = now() - {}::interval"
+    for old, ago, runs in ((20, "'3 hours'", 1), (21, "'20 days'", 2)):
+        await sql(moved, killed.format(ago))
+        new = [
+            ThreadRecord(old=str(old), board="11", author="3", title="Since then"),
+            post(old + 10, old, "3", f"Said {old}.", written_at=now - timedelta(hours=1)),
+        ]
+        await move_in(moved, tmp_path, [*small_board(now), *new], str(old))
+        said = await rows(moved, f"SELECT created_at FROM post WHERE body_markdown LIKE 'Said {old}%'")
+        assert said == [(now - timedelta(hours=1),)]
+        assert await rows(moved, "SELECT count(*), min(state), max(state) FROM import_run") == [
+            (runs, "ended", "ended")
+        ]
+
+
 async def test_nothing_is_moved_while_another_run_goes_on_or_where_links_would_lead_nowhere(
     services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
