@@ -23,7 +23,7 @@ from forum.importers import people as people_here
 from forum.importers import programs
 from forum.importers.errors import CannotMove
 from forum.importers.plan import Plan
-from forum.importers.run import Import, Stage, carry_over, find_unfinished
+from forum.importers.run import Import, Stage, can_go_on, carry_over, find_unfinished
 from forum.importers.staging import Staging
 from forum.importers.tables import ImportRun
 from moderation import cases
@@ -145,7 +145,8 @@ _PLURALS = {"board": "Boards", "person": "People", "post": "Posts", "thread": "T
 
 
 async def _is_under_way(work: Work) -> bool:
-    return await find_unfinished(work.session) is not None
+    unfinished = await find_unfinished(work.session)
+    return unfinished is not None and can_go_on(unfinished, clock.now())
 
 
 def make_import(staging: Staging, plan: Plan, settings: Settings) -> Import:

@@ -1,17 +1,17 @@
 """Turn the posts of a thread of an old board into ours: words, numbers, quotes. Pure; it runs in other processes."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
 from forum.content import markup
 from forum.content.lanes import Lane, PostPlace, lane_of
 from forum.content.markup import Known, QuotedPost, QuoteRef
 from forum.content.posts.tables import WARNING_MAX
-from forum.content.words import said_in, stands_in
+from forum.content.words import RUN, folded, said_in, stands_in, words_in
 from forum.importers.records import PollRecord, PostRecord, TextForm
 from forum.importers.texts import How, Loss, Quoted, split, to_markdown
 from forum.importers.texts.escaping import escape_all
@@ -19,6 +19,7 @@ from forum.importers.texts.escaping import escape_all
 SPOILER_WARNING = "Some of this was hidden on the old board until somebody asked for it"
 NOTICE_MAX = 200
 _STAFF_LINE = re.compile(r"^\W*edited by .{1,80}? as (?:it )?breach\w* rules?\b.{0,60}$", re.IGNORECASE)
+_Run: TypeAlias = tuple[str, ...]  # words in a row
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 
 
@@ -55,6 +56,7 @@ class OldThread:
     address: str = ""  # of the old board
     new_address: str = ""
     is_for_staff: bool = False
+    left_out: Sequence[PostRecord] = ()  # posts of this thread that do not come
 
 
 @dataclass
@@ -87,8 +89,52 @@ class _Written:
 
     post: OldPost
     number: int
-    html: str
+    html: str  # of its first part
     said: str
+
+
+class _Hidden:
+    """The words of posts that nobody may read, and of those before a quote that everybody reads."""
+
+    def __init__(self, thread: OldThread) -> None:
+        records = [post.record for post in thread.posts if not post.is_visible]
+        self._runs = set[_Run]()
+        self._short = set[_Run]()
+        self._open = set[_Run]()
+        self.is_any = bool(records or thread.left_out)
+        for record in (*records, *thread.left_out):
+            moved = to_markdown(record.text, record.form, uid=record.uid, around=_Nothing())
+            words = _words_in(said_in(markup.parse(moved.markdown).html(markup.NOTHING_KNOWN)))
+            self._runs |= _runs(words, range(1, RUN + 1))
+            if 1 < len(words) < RUN:
+                self._short.add(tuple(words))
+
+    def open(self, said: str) -> None:
+        """Note what everybody reads."""
+        if self.is_any:
+            self._open |= _runs(_words_in(said), range(1, RUN + 1))
+
+    def has(self, said: str) -> bool:
+        """Return whether some words in a row are those of a hidden post, and stand nowhere else before."""
+        words = _words_in(said) if self.is_any else ()
+        found = _runs(words, [min(RUN, len(words))]) & self._runs
+        found |= _runs(words, {len(run) for run in self._short}) & self._short
+        return not found <= self._open
+
+
+class _Nothing:
+    """What stands around a post that nobody may read."""
+
+    is_for_staff = True
+
+    def hides(self, posts: Collection[str]) -> bool:
+        return False
+
+    def quote(self, post: str | None, name: str | None, words: str) -> Quoted:
+        return Quoted()
+
+    def link(self, url: str) -> str:
+        return url
 
 
 @dataclass
@@ -98,6 +144,9 @@ class _Conversion:
     by_old: dict[str, _Written] = field(default_factory=dict)
     wrote: set[str] = field(default_factory=set)
     found: list[NewPost] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.hidden = _Hidden(self.thread)
 
     def run(self) -> list[NewPost]:
         for place, post in enumerate(self.thread.posts):
@@ -113,7 +162,10 @@ class _Conversion:
         for part, text in enumerate(split(markup.escape_typed_marks(markdown, ours)), start=1):
             self.found.append(self._new_post(post, part, text, quoting, (how, losses)))
             self.found[-1].edited = edited if part == 1 else None
-        here = _Written(post, first, self.found[first - 1].html, said_in(self.found[first - 1].html))
+        said = "\n".join(said_in(part.html) for part in self.found[first - 1 :])
+        here = _Written(post, first, self.found[first - 1].html, said)
+        if post.is_visible:
+            self.hidden.open(said)
         self.written.append(here)
         self.by_old[post.record.old] = here
         self.wrote.add(post.author)
@@ -196,6 +248,10 @@ class _Around:
         """Whether only staff read this thread."""
         return self._conversion.thread.is_for_staff
 
+    def hides(self, posts: Collection[str]) -> bool:
+        """Return whether a post of this thread is hidden, or one of these that a text quotes."""
+        return self._conversion.hidden.is_any or not self._conversion.thread.hidden.isdisjoint(posts)
+
     def quote(self, post: str | None, name: str | None, words: str) -> Quoted:
         """Return who is quoted: a post that stands before this one, where it says these words, else a mere member.
 
@@ -205,10 +261,13 @@ class _Around:
         said = self._conversion.find_quoted(post, name, words)
         if (said and not said.post.is_visible) or (post in self._conversion.thread.hidden):
             return Quoted(is_hidden=True)
+        quoted = said_in(escape(words))
+        is_said = said is not None and stands_in(quoted, said.said)
+        if not is_said and self._conversion.hidden.has(quoted):
+            return Quoted(is_hidden=True)
         if said is None:
             handle = self._conversion.thread.named.get(folded_name(name or ""))
             return Quoted(name=name or "") if handle is None else Quoted(handle=handle)
-        is_said = stands_in(said_in(escape(words)), said.said)
         if self._may_name and said.post.handle and is_said:
             return Quoted(handle=said.post.handle, number=said.number, name=said.post.name)
         return Quoted(handle=said.post.handle or "", name=said.post.name)
@@ -221,6 +280,14 @@ class _Around:
 def folded_name(name: str) -> str:
     """Return the form in which names of an old board are compared."""
     return " ".join(name.split()).casefold()
+
+
+def _words_in(text: str) -> Sequence[str]:
+    return [folded(word[0]) for word in words_in(text, 0, len(text))]
+
+
+def _runs(words: Sequence[str], sizes: Iterable[int]) -> set[_Run]:
+    return {tuple(words[at : at + size]) for size in sizes if size for at in range(len(words) - size + 1)}
 
 
 def rewritten(url: str, old: str, new: str) -> str:

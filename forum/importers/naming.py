@@ -33,23 +33,26 @@ class Namer:
     """Gives names and handles, one person after the other: whoever comes first has the first choice.
 
     `taken` are the skeletons of handles that somebody has, `spent` the digests of those that somebody had, `staff` all
-    that the names of those who work here look like, `forum` the skeleton of the forum's own name.
+    that the names of those who work here look like, `old_staff` those of who worked on the old board, `forum` the
+    skeleton of the forum's own name.
     """
 
     taken: set[str] = field(default_factory=set)
     spent: frozenset[bytes] = frozenset()
     staff: frozenset[str] = frozenset()
+    old_staff: frozenset[str] = frozenset()
     forum: str = ""
 
     def name_member(self, old: str, name: str, *, was_staff: bool = False, handle: str | None = None) -> NewNames:
-        """Return the names of somebody with an account. Those of the old board's staff may look like staff's.
+        """Return the names of somebody with an account. Who was staff there keeps their own, which nobody else gets.
 
         `handle` is the one that they had, where the old board had handles like ours: they keep it if it is free.
         """
+        own = names.readings(name) if was_staff else frozenset[str]()
         shown = _nearest_name(name)
-        if shown is None or names.is_reserved(shown) or (not was_staff and self._looks_official(shown)):
+        if shown is None or names.is_reserved(shown) or self._looks_official(shown, own):
             shown = f"Member {_suffix(old)}"
-        handle = self._find_handle(old, handle or name, may_look_official=was_staff)
+        handle = self._find_handle(old, handle or name, own)
         looks = names.skeleton(handle)
         self.taken.add(looks)
         return NewNames(handle, looks, shown)
@@ -69,16 +72,17 @@ class Namer:
             return None
         return f"{shown} ({remark})"
 
-    def _looks_official(self, text: str) -> bool:
+    def _looks_official(self, text: str, own: frozenset[str] = frozenset()) -> bool:
+        """Return whether a text looks like the forum, or somebody of its staff or the old board's, who is not `own`."""
         read = names.readings(text)
-        return bool(read & self.staff) or self.forum in read
+        return bool(read & (self.staff | (self.old_staff - own))) or self.forum in read
 
-    def _find_handle(self, old: str, name: str, *, may_look_official: bool) -> str:
+    def _find_handle(self, old: str, name: str, own: frozenset[str]) -> str:
         nearest, suffix = _nearest_handle(name), _suffix(old)
         with_id = f"{nearest[: names.HANDLE_MAX - len(suffix) - 1].rstrip(names.HANDLE_JOINTS)}-{suffix}"
         wanted = [nearest, with_id] if nearest else []
         for handle in wanted:
-            if self._is_allowed(handle) and (may_look_official or not self._looks_official(handle)):
+            if self._is_allowed(handle) and not self._looks_official(handle, own):
                 return handle
         # It says nothing, as those that moderators give.
         neutral, times = f"member-{suffix}", 1

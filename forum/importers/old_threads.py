@@ -1,6 +1,5 @@
 """Read threads from the staging file, and say what each of their posts is here, before its words are turned."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,10 +14,10 @@ from forum.importers.people import Author, People
 from forum.importers.plan import Plan
 from forum.importers.records import PostRecord, Shown, ThreadRecord, WatchRecord
 from forum.importers.staging import Staging
+from forum.importers.texts import posts_named
 
 BATCH, MOST_POSTS = 100, 2_000  # threads that are written in one transaction; fewer, where they are long
 WAITS_FOR = timedelta(days=90)  # what waited longer for a moderator of the old board is left out
-_QUOTED_POST = re.compile(r"post_id=\W{0,6}(\w{1,100})")
 # The name in a quote of either form: `[quote=&quot;Name&quot;:uid]`, `<QUOTE author="Name">`, `[quote=Name post_id=4]`.
 _QUOTED_NAME = re.compile(
     r"""(?:\bauthor=|\[quote=)\s*(?:"([^"]{1,255})"|&quot;(.{1,255}?)&quot;|'([^']{1,255})'|([^\s"'&\]][^"\]]{0,255}?)"""
@@ -43,6 +42,7 @@ class Setting:
     boards: Mapping[str, BoardHere]
     gate: Gate
     now: datetime
+    latest: datetime  # nothing was written after it
     organisation: str  # of the advisers
     public_url: str = ""
 
@@ -76,9 +76,8 @@ class OldThreads:
     def __init__(self, staging: Staging, setting: Setting) -> None:
         self.staging, self.setting = staging, setting
         self.hidden = _hidden_posts(staging)
-        called = {name.casefold() for name in setting.plan.advisers}
-        people = setting.people.by_old.items()
-        self.advisers = {old for old, author in people if author.handle and author.called.casefold() in called}
+        advisers, people = setting.plan.find_advisers(staging), setting.people.by_old
+        self.advisers = {old for old in advisers if old in people and people[old].handle}
         self.called = {person.old: person.name for person in staging.people()}
         self.handles = _handles(setting.people, self.called)
         self.watchers: dict[str, list[str]] = {}  # of each thread
@@ -106,11 +105,13 @@ class OldThreads:
 
     def _find_coming(self, record: ThreadRecord, board: BoardHere) -> ComingThread | None:
         """Return a thread with the posts that come; None where none does."""
-        placed = [*self._place(record)]
+        read = [*self.staging.posts(record.old)]
+        placed = [*self._place(record, read)]
         if not placed:
             return None
         olds = tuple(self._old_post(one) for one in placed)
-        named = {old for one in placed for old in _QUOTED_POST.findall(one.record.text)}
+        named = {old for one in placed for old in posts_named(one.record.text)}
+        coming = {one.record.old for one in placed}
         thread = OldThread(
             olds,
             poll=record.poll,
@@ -119,6 +120,7 @@ class OldThreads:
             address=self.setting.plan.address,
             new_address=self.setting.public_url,
             is_for_staff=board.is_for_staff,
+            left_out=tuple(post for post in read if post.old not in coming),
         )
         return ComingThread(record, board, placed, thread)
 
@@ -131,16 +133,15 @@ class OldThreads:
                 names |= {folded_name(name), folded_name(unescape(name))}
         return {name: self.handles[name] for name in names if name in self.handles}
 
-    def _place(self, record: ThreadRecord) -> Iterator[PlacedPost]:
+    def _place(self, record: ThreadRecord, read: Sequence[PostRecord]) -> Iterator[PlacedPost]:
         now = self.setting.now
-        read = [*self.staging.posts(record.old)]
         opened_at = record.opened_at or min((post.written_at for post in read if post.written_at), default=now)
         # Clocks of old servers were wrong now and then: nobody wrote before the thread was there, or tomorrow.
         timed = [(max(post.written_at or opened_at, opened_at), post) for post in read]
         is_first = True
         newest = max((_touched_at(post, at) for at, post in timed), default=now)
         for at, post in sorted(timed, key=lambda pair: pair[0]):
-            written_at = min(post.written_at or at, now).astimezone(UTC)
+            written_at = min(post.written_at or at, self.setting.latest).astimezone(UTC)
             shown = _shown_in(record, post, is_first)
             touched_at = newest if record.shown == Shown.WAITING else _touched_at(post, at)
             if Shown.WAITING in {shown, record.shown} and touched_at < now - WAITS_FOR:

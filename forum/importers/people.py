@@ -186,7 +186,7 @@ def _choose(staging: Staging, plan: Plan, people: People, arrival: Arrival, name
     boards = json.dumps([*arrival.boards])
     wrote = dict(staging.connection.execute(_WROTE, (boards,)))
     known = list(staging.people())
-    namer.staff |= skeletons_of(person.name for person in known if person.was)
+    namer.old_staff = skeletons_of(person.name for person in known if person.was)
     ranked = sorted(known, key=lambda person: -wrote.get(person.old, 0))  # else as they came
     found: list[ComingPerson] = []
     for person in ranked:

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from forum.importers.errors import CannotMove
-from forum.importers.records import BoardRecord, Readers
+from forum.importers.records import BoardRecord, PersonKind, Readers
 from forum.importers.staging import Staging
 from forum.members.tables import Role
 
@@ -60,8 +60,8 @@ class Plan(BaseModel):
     )
     advisers: tuple[str, ...] = Field(
         (),
-        description="Who answered for the charity: names as on the old board. Their old posts get the adviser's badge; "
-        "they get no role, an administrator invites them.",
+        description="Who answered for the charity: names as on the old board, or numbers of accounts as #7. "
+        "Their old posts get the adviser's badge; they get no role, an administrator invites them.",
     )
     dormant: Literal["leave", "take"] = Field(
         "leave",
@@ -124,10 +124,21 @@ class Plan(BaseModel):
                     f"The board {old} ({planned.name}) cannot be read by {planned.readers}: on the old board fewer "
                     f'people could read it. Write "{widest}", and change it later in the new forum.'
                 )
-        known = {person.name.casefold() for person in staging.people()} if self.advisers else set()
-        for name in self.advisers:
-            if name.casefold() not in known:
-                raise CannotMove(f"The plan names the adviser {name}, who had no account on the old board.")
+        self.find_advisers(staging)
+
+    def find_advisers(self, staging: Staging) -> frozenset[str]:
+        """Return the old ids of the advisers. Raises CannotMove for one who had no account, or whose name several had.
+
+        A login names somebody too, or "#" with an old id: names that are shown are not always one person's.
+        """
+        found, numbers = dict[str, set[str]](), dict[str, set[str]]()
+        for person in staging.people() if self.advisers else ():
+            if person.what in {PersonKind.MEMBER, PersonKind.INACTIVE}:
+                for called in {person.name.casefold(), (person.login or person.name).casefold()}:
+                    found.setdefault(called, set()).add(person.old)
+                numbers[f"#{person.old}"] = {person.old}
+        found |= numbers
+        return frozenset(_one_of(name, found.get(name.casefold(), set())) for name in self.advisers)
 
     def as_toml(self, doubts: Mapping[str, str | None] | None = None) -> str:
         """Return the file, with a sentence above each line; `doubts` says of a board why it is for staff alone."""
@@ -145,6 +156,18 @@ class Plan(BaseModel):
                 yield _comment(f'{doubt} If it was for all members, write "{Readers.MEMBERS}" below.')
             for name, value in board:
                 yield f"{name} = {_value(value)}\n"
+
+
+def _one_of(name: str, called: set[str]) -> str:
+    """Return the old id of the one person whom a name in the plan means."""
+    if not called:
+        raise CannotMove(f"The plan names the adviser {name}, who had no account on the old board.")
+    if len(called) > 1:
+        raise CannotMove(
+            f"{len(called)} accounts of the old board are called {name}, whom the plan names as an adviser. "
+            f"Write the number of the right one instead: {', '.join(f'#{old}' for old in sorted(called))}."
+        )
+    return next(iter(called))
 
 
 def is_wider(one: Readers, other: Readers) -> bool:

@@ -24,10 +24,12 @@ from forum.importers.errors import CannotMove
 from forum.importers.old_threads import Setting
 from forum.importers.people import Arrival, OpenCase, carry_people
 from forum.importers.plan import Plan
+from forum.importers.rows import digest_of
 from forum.importers.staging import Staging
-from forum.importers.tables import ImportRun, MovedItem, RunState
+from forum.importers.tables import ImportRun, MovedItem, MovedKind, RunState
 
 IMPORTING = 0x6D6F7665  # the lock of whoever moves something here
+GOES_ON = timedelta(days=1)  # a run that was killed; after that, another one begins with what is not here yet
 PATIENCE = timedelta(seconds=10)  # in which the server notices that a run was killed
 NOT_SET = Settings.model_fields["public_url"].default
 # Tables that have more rows now than their statistics say.
@@ -69,12 +71,17 @@ class Import:
     def source(self) -> str:
         """Return what the old board is called among what moved: the same in each run."""
         record = self.staging.source
-        return f"{record.program} {self.plan.address or record.address or record.name}".strip()
+        return f"{record.program} {record.address or record.name}".strip()
 
 
 async def find_unfinished(session: AsyncSession) -> ImportRun | None:
     """Return the run that was killed before it ended, if there is one."""
     return (await session.execute(select(ImportRun).where(col(ImportRun.state) == RunState.RUNNING))).scalars().first()
+
+
+def can_go_on(run: ImportRun, now: datetime) -> bool:
+    """Return whether a run that was killed goes on, with the time at which it began."""
+    return run.started_at > now - GOES_ON
 
 
 async def carry_over(database: Database, wanted: Import, *, seen: Seen = lambda _stage, _count: None) -> ImportRun:
@@ -87,6 +94,7 @@ async def carry_over(database: Database, wanted: Import, *, seen: Seen = lambda 
     if wanted.plan.address and wanted.settings.public_url == NOT_SET:
         raise CannotMove("Set FORUM_PUBLIC_URL first: links to the old board are to lead to the new one.")
     async with _alone(database):
+        await _refuse_twin(database, wanted)
         await refuse_wider(database, wanted.staging, wanted.plan, wanted.source)
         run = await _begin(database, wanted.source, clock_now())
         started = run.started_at  # of one that goes on, too: it ends as if nothing had disturbed it
@@ -107,6 +115,7 @@ async def carry_over(database: Database, wanted: Import, *, seen: Seen = lambda 
             boards=boards,
             gate=wanted.gate,
             now=started,
+            latest=clock_now(),
             organisation=staging.source.name or wanted.settings.name,
             public_url=wanted.settings.public_url,
         )
@@ -131,14 +140,37 @@ async def _alone(database: Database) -> AsyncIterator[None]:
         await connection.close()
 
 
+async def _refuse_twin(database: Database, wanted: Import) -> None:
+    """Raise CannotMove where the same board came before by another address: all of it would come twice."""
+    moved = select(col(MovedItem.old), col(MovedItem.digest), col(MovedItem.source)).where(
+        col(MovedItem.kind) == MovedKind.THREAD,
+        col(MovedItem.digest).is_not(None),
+        col(MovedItem.source) != wanted.source,
+        func.starts_with(col(MovedItem.source), f"{wanted.staging.source.program} "),
+    )
+    async with database.work() as session:
+        came = {(row.old, row.digest): row.source for row in await session.execute(moved)}
+    for thread in wanted.staging.threads() if came else ():
+        if source := came.get((thread.old, digest_of(thread))):
+            raise CannotMove(
+                f"The thread {thread.old} came before from {source}; this dump calls the same board {wanted.source}. "
+                "Set the address back in the settings of the old board, and make the dump again."
+            )
+
+
 async def _begin(database: Database, source: str, now: datetime) -> ImportRun:
-    """Return the run of this board that was killed, or a new one."""
+    """Return the run of this board that was killed, or a new one.
+
+    One that was killed long ago ends as it is: what is written now, as by a newer dump, is not of its time.
+    """
     async with database.work() as session:
         unfinished = await find_unfinished(session)
         if unfinished and unfinished.source != source:
             raise CannotMove(f"An import of {unfinished.source} was not ended. Run that one to its end first.")
-        if unfinished:
+        if unfinished and can_go_on(unfinished, now):
             return unfinished
+        if unfinished:
+            await _close(session, unfinished, now)
         run = ImportRun(source=source, started_at=now)
         session.add(run)
         await session.flush()
@@ -151,19 +183,21 @@ async def _end(database: Database, run: ImportRun) -> ImportRun:
     now = clock_now()
     async with database.work() as session:
         ended = await session.get_one(ImportRun, run.id, with_for_update=True)
-        kinds = (
-            select(col(MovedItem.kind), func.count())
-            .where(col(MovedItem.run_id) == run.id)
-            .group_by(col(MovedItem.kind))
-        )
-        moved: audit.Details = {str(kind): int(count) for kind, count in await session.execute(kinds)}
-        ended.counts = {**ended.counts, "moved": moved}
-        ended.state, ended.ended_at = RunState.ENDED, now
-        await session.flush()
+        await _close(session, ended, now)
         await webhooks.announce(session, WebhookEvent.IMPORT_FINISHED, now)
-        subject, act = ("import", run.id), "import.ended"
-        await audit.record(session, actor_id=None, act=act, subject=subject, now=now, details=moved)
     return ended
+
+
+async def _close(session: AsyncSession, run: ImportRun, now: datetime) -> None:
+    kinds = (
+        select(col(MovedItem.kind), func.count()).where(col(MovedItem.run_id) == run.id).group_by(col(MovedItem.kind))
+    )
+    moved: audit.Details = {str(kind): int(count) for kind, count in await session.execute(kinds)}
+    run.counts = {**run.counts, "moved": moved}
+    run.state, run.ended_at = RunState.ENDED, now
+    await session.flush()
+    subject, act = ("import", run.id), "import.ended"
+    await audit.record(session, actor_id=None, act=act, subject=subject, now=now, details=moved)
 
 
 async def _analyze(database: Database) -> None:

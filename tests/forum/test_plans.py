@@ -26,7 +26,7 @@ SMALL = {
     *("board", "rule", "rules_edition", "glossary_term", "announcement", "adviser", "role_grant", "resource"),
     *("crisis_phrase", "known_detail", "reason_template", "on_call_shift", "administrator_proposal", "totp"),
     *("milestone", "moderation_case", "report", "measure", "appeal", "case_call", "service_complaint"),
-    "concern_disclosure",
+    *("concern_disclosure", "webhook"),
 }
 ADVISER = "post.voice = 'adviser'::VARCHAR"
 PARTIAL = "SELECT indexrelid::regclass::text, pg_get_expr(indpred, indrelid) FROM pg_index WHERE indpred IS NOT NULL"

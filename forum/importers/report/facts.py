@@ -134,7 +134,7 @@ def count_facts(staging: Staging, now: datetime) -> Facts:
 def _count_people(staging: Staging, now: datetime) -> PeopleCount:
     wrote = dict(staging.connection.execute("SELECT author, count(*) FROM post GROUP BY 1"))
     staff = (person.name for person in staging.people() if person.was)
-    namer, people, has_handles = Namer(staff=skeletons_of(staff)), PeopleCount(), staging.source.has_handles
+    namer, people, has_handles = Namer(old_staff=skeletons_of(staff)), PeopleCount(), staging.source.has_handles
     for person in sorted(staging.people(), key=lambda person: -wrote.get(person.old, 0)):
         people.add(person, namer, wrote=person.old in wrote, now=now, has_handles=has_handles)
     return people

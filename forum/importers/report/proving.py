@@ -70,6 +70,10 @@ class _Surroundings:
     hidden: Collection[str]
     links: int = 0
     is_for_staff: bool = False
+    has_hidden: bool = False  # in the thread
+
+    def hides(self, posts: Collection[str]) -> bool:
+        return self.has_hidden or any(post in self.hidden for post in posts)
 
     def quote(self, post: str | None, name: str | None, words: str) -> Quoted:
         return Quoted(is_hidden=True) if post in self.hidden else Quoted(name=name or "")
@@ -86,8 +90,9 @@ def begin_proving(staging: Staging) -> Iterator[Iterator[ProvedTexts]]:
     They are forked, as a new interpreter would load the whole program first: no thread may run yet.
     """
     address = staging.source.known_address.split("://")[-1].rstrip("/")
-    threads = frozenset(staging.threads_of_few()), frozenset(staging.threads_for_staff())
-    known = address, frozenset(staging.hidden_posts()), *threads
+    threads = staging.threads_of_few(), staging.threads_for_staff(), staging.threads_with_hidden()
+    few, staff, with_hidden = map(frozenset, threads)
+    known = address, frozenset(staging.hidden_posts()), few, staff, with_hidden
     lines = staging.post_lines()
     batches = iter(lambda: list(islice(lines, _BATCH)), [])
     if staging.count("post") < _WORTH_PROCESSES:
@@ -128,8 +133,8 @@ def _in_order(pool: ProcessPoolExecutor, batches: Iterable[list[str]]) -> Iterat
 # In the other process
 
 
-_Known: TypeAlias = tuple[str, Collection[str], Collection[str], Collection[str]]
-_known: _Known = ("", (), (), ())
+_Known: TypeAlias = tuple[str, Collection[str], Collection[str], Collection[str], Collection[str]]
+_known: _Known = ("", (), (), (), ())
 
 
 def _begin(*known: *_Known) -> None:
@@ -138,18 +143,20 @@ def _begin(*known: *_Known) -> None:
 
 
 def _prove_batch(lines: Iterable[str]) -> ProvedTexts:
-    address, hidden, private, for_staff = _known
+    address, hidden, private, for_staff, with_hidden = _known
     around, proof = _Surroundings(address, hidden), ProvedTexts()
     for line in lines:
         post = PostRecord.model_validate_json(line)
-        around.is_for_staff = post.thread in for_staff
+        around.is_for_staff, around.has_hidden = post.thread in for_staff, post.thread in with_hidden
         moved = to_markdown(post.text, post.form, uid=post.uid, around=around, attachments=post.attachments)
         proof.posts += 1
         proof.how[moved.how] += 1
         proof.losses.update(moved.losses)
         proof.attachments.update(post.attachments)
         proof.split += len(split(moved.markdown)) > 1
-        if post.old in hidden or post.thread in private or _WITHHELD & {*moved.losses}:
+        # Where one is hidden, others may repeat it without a name.
+        is_of_few = post.old in hidden or post.thread in private or around.has_hidden
+        if is_of_few or _WITHHELD & {*moved.losses}:
             continue  # nobody reads in a report what they could not read on the board
         for loss in moved.losses:
             examples = proof.examples.setdefault(loss, [])

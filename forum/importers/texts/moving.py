@@ -1,6 +1,8 @@
 """Read a text, write it in our Markdown, and prove it."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from forum.core.text import carried, has_seen
 from forum.importers.records import TextForm
@@ -8,10 +10,13 @@ from forum.importers.texts import bbcode, html, s9e
 from forum.importers.texts.escaping import escape_all
 from forum.importers.texts.outcome import Damaged, How, Loss, Moved, Surroundings
 from forum.importers.texts.proof import is_shown, letters
-from forum.importers.texts.tree import Block, Builder, Code, Divider, Listing, Paragraph, Quote
+from forum.importers.texts.tags import TAGS_OF_FEW
+from forum.importers.texts.tree import HIDDEN, OF_FEW, Block, Builder, Code, Divider, Listing, Paragraph, Quote
 from forum.importers.texts.writer import Writer
 
 NO_WORDS = "[no words]"
+_QUOTED_POST = re.compile(r"post_id=\W{0,6}(\w{1,100})")
+_TAG = re.compile(r"[<\[](?P<end>/?)(?P<name>[a-zA-Z]{1,20})(?=[\s=:>\]])")
 
 
 def to_markdown(
@@ -35,29 +40,58 @@ def to_markdown(
 
 def _read(text: str, form: TextForm, uid: str, around: Surroundings) -> Builder:
     """Return the tree of a text. Where not all of its words are in it, it is a paragraph of these."""
-    builder, was = Builder(around), text
+    builder, words_of = Builder(around), _words_of(text, form, uid)
     try:
         if form == TextForm.S9E and s9e.is_xml(text):
-            was = s9e.words_of(text)
             s9e.read(text, builder)
         elif form in {TextForm.S9E, TextForm.BBCODE}:
-            was = bbcode.words_of(text, uid)
             bbcode.read(text, uid, builder)
         elif form == TextForm.HTML:
-            was = html.words_of(text)
             html.read(text, builder)
         else:
             builder.say(text)
     except Damaged:
-        return _as_text(was, around)
-    return builder if letters(builder.old) == letters([was]) else _as_text(was, around)
+        return _as_text(text, words_of, around)
+    return builder if letters(builder.old) == letters([words_of(text)]) else _as_text(text, words_of, around)
 
 
-def _as_text(words: str, around: Surroundings) -> Builder:
+def _words_of(text: str, form: TextForm, uid: str) -> Callable[[str], str]:
+    """Return what finds the words of a text of this form, or of a piece of it."""
+    if form == TextForm.S9E and s9e.is_xml(text):
+        return s9e.words_of
+    if form in {TextForm.S9E, TextForm.BBCODE}:
+        return partial(bbcode.words_of, uid=uid)
+    return html.words_of if form == TextForm.HTML else str
+
+
+def _as_text(text: str, words_of: Callable[[str], str], around: Surroundings) -> Builder:
+    """Return all words of a text in one paragraph, but for those that are perhaps of a hidden post, or for few."""
     builder = Builder(around)
-    builder.say(words)
     builder.losses.add(Loss.DAMAGE)
+    wanted = set() if around.is_for_staff else set(TAGS_OF_FEW)
+    if around.hides(posts_named(text)):
+        wanted.add("quote")
+    tags = [tag for tag in _TAG.finditer(text) if tag["name"].lower() in wanted]
+    opening = [tag for tag in tags if not tag["end"]]
+    if not opening:
+        builder.say(words_of(text))
+        return builder
+    # From where the first one begins to where the last one ends: where that is not clear, to the end.
+    is_whole = len(opening) * 2 == len(tags) and tags[-1]["end"]
+    rest = text[tags[-1].end() :].partition(">" if tags[-1][0].startswith("<") else "]")[2] if is_whole else ""
+    is_quote = opening[0]["name"].lower() == "quote"
+    builder.say(words_of(text[: opening[0].start()]))
+    builder.end_paragraph()
+    builder.say("", HIDDEN if is_quote else OF_FEW)
+    builder.losses.add(Loss.HIDDEN_QUOTE if is_quote else Loss.OF_FEW)
+    builder.end_paragraph()
+    builder.say(words_of(rest))
     return builder
+
+
+def posts_named(text: str) -> list[str]:
+    """Return the old ids of posts that a text quotes by them."""
+    return _QUOTED_POST.findall(text)
 
 
 def _written(blocks: list[Block], builder: Builder) -> Moved:

@@ -1,5 +1,6 @@
 """What becomes of a text, and what its caller says about the things that it names."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -55,6 +56,10 @@ class Surroundings(Protocol):
     @property
     def is_for_staff(self) -> bool:
         """Whether only staff will read it."""
+        ...
+
+    def hides(self, posts: Collection[str]) -> bool:
+        """Return whether a post of this thread is hidden, or one of these, by their old ids."""
         ...
 
     def quote(self, post: str | None, name: str | None, words: str) -> Quoted:

@@ -159,7 +159,7 @@ class Builder:
             self.open_item()
         self.end_paragraph()
         self.said.append(text)
-        self._frames[-1].words.append(text)
+        self._frames[-1].words.append(f"\n{text}\n")
         self._frames[-1].blocks.append(Code(text))
 
     def rule(self) -> None:
@@ -349,12 +349,12 @@ class Builder:
         frame = self._frames.pop()
         if frame.is_quote:
             self._close_quote(frame)
-        elif frame.listing is not None and not frame.is_flat:
+            return
+        self._frames[-1].words += ["\n", *frame.words, "\n"]
+        if frame.listing is not None and not frame.is_flat:
             self._depth -= 2
             if frame.listing.items:
                 self._frames[-1].blocks.append(frame.listing)
-        elif frame.listing is None:
-            self._frames[-1].words.extend(frame.words)
 
     def _close_quote(self, frame: _Frame) -> None:
         quoted = self.around.quote(frame.post, frame.name, "".join(frame.words).strip())

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.administration.webhooks.tables import WebhookEvent
 from forum.authentication import email_addresses, profiles
+from forum.content.lines import refuse_official
 from forum.content.markup import GONE
 from forum.content.posts.counts import refresh_thread_counts
 from forum.core import clock
@@ -454,6 +455,36 @@ async def test_a_thread_that_waited_for_a_moderator_waits_here_with_all_its_post
     assert (found.missing, found.left_behind) == (0, 3)  # both posts of the old thread, and one of the small board
 
 
+async def test_a_board_does_not_come_twice_when_its_address_changes(moved: Services, tmp_path: Path) -> None:
+    _, *others = small_board(clock.now())
+    before = await _everything(moved)
+    renamed = SourceRecord(program="phpbb", version="3.3.14", name="Kith")
+    with pytest.raises(CannotMove, match="The thread 1 came before from phpbb Kin; this dump calls the same board"):
+        await move_in(moved, tmp_path, [renamed, *others], "renamed")
+    with Staging(tmp_path / "moving.sqlite") as staging:
+        settings = moved.settings.model_copy(update={"public_url": "https://forum.example.org"})
+        plan = plan_of(staging).model_copy(update={"address": "https://old.example.org/"})
+        await carry_over(moved.database, Import(staging, plan, settings, BoardGate(3, "GB"), open_case))
+    assert await _everything(moved) == before
+
+
+async def test_a_run_that_was_killed_long_ago_gives_no_new_post_its_time(moved: Services, tmp_path: Path) -> None:
+    now = clock.now()
+    killed = "UPDATE import_run SET state = 'running', ended_at = NULL, started_at = now() - {}::interval"
+    for old, ago, runs in ((20, "'3 hours'", 1), (21, "'20 days'", 2)):
+        await sql(moved, killed.format(ago))
+        new = [
+            ThreadRecord(old=str(old), board="11", author="3", title="Since then"),
+            post(old + 10, old, "3", f"Said {old}.", written_at=now - timedelta(hours=1)),
+        ]
+        await move_in(moved, tmp_path, [*small_board(now), *new], str(old))
+        said = await rows(moved, f"SELECT created_at FROM post WHERE body_markdown LIKE 'Said {old}%'")
+        assert said == [(now - timedelta(hours=1),)]
+        assert await rows(moved, "SELECT count(*), min(state), max(state) FROM import_run") == [
+            (runs, "ended", "ended")
+        ]
+
+
 async def test_nothing_is_moved_while_another_run_goes_on_or_where_links_would_lead_nowhere(
     services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -472,7 +503,8 @@ async def test_nothing_is_moved_while_another_run_goes_on_or_where_links_would_l
 
 
 def test_names_are_the_nearest_that_the_house_allows() -> None:
-    namer = Namer(taken={"rnagple"}, staff=skeletons_of(["Suzie", "Online adviser"]), forum="kln")
+    staff, was_staff = skeletons_of(["Heron Vale", "Online adviser"]), skeletons_of(["Suzie", "Heron Vale", "Kin"])
+    namer = Namer(taken={"rnagple"}, staff=staff, old_staff=was_staff, forum="kln")
     for old, name, handle, shown in (
         ("1", "Mum & Dad", "mum-dad", "Mum & Dad"),
         ("2", "Jo", "jo-2", "Jo"),
@@ -492,6 +524,9 @@ def test_names_are_the_nearest_that_the_house_allows() -> None:
         given = namer.name_member(old, name)
         assert (given.handle, given.name) == (handle, shown)
     assert namer.name_member("15", "Suzie", was_staff=True).handle == "suzie"
+    for old, name in (("16", "Heron Vale"), ("17", "Kin"), ("18", "Suzie Heron Vale")):  # staff here, and the forum
+        given = namer.name_member(old, name, was_staff=True)
+        assert (given.handle, given.name) == (f"member-{old}", f"Member {old}")
     assert [namer.name_guest(name) for name in ("Reader 7", "Suzie", "", None)] == [
         "Reader 7 (guest)",
         *["A visitor"] * 3,
@@ -502,12 +537,22 @@ def test_names_are_the_nearest_that_the_house_allows() -> None:
         "board-7",
         "x" * 50,
     ]
-    assert [title_of(title) for title in ("x", "", " Edited by Suzie as breaches rule 10", "a" * 200)] == [
-        "Untitled: x",
-        "Untitled",
-        "Edited by Suzie as breaches rule 10",
-        "a" * 119 + "…",
-    ]
+    titles = {
+        "x": "Untitled: x",
+        "": "Untitled",
+        "a" * 200: "a" * 119 + "…",
+        " Edited by Suzie as breaches rule 10": "Edited by Suzie as, breaches rule 10",
+        "ＲＥＭＯＶＥＤ by Suzie as  breaching rules": "ＲＥＭＯＶＥＤ by Suzie as, breaching rules",
+        "Removed by S, as \u200bbreach\u200bes rule 1": None,
+        "[removed: rule 3] Court": "removed rule 3 Court",
+        "[removed]": "removed",
+        "Court \u202esetad\u202c now": "Court setad now",
+        "⭐": None,
+    }
+    for old, new in titles.items():
+        assert title_of(old) == (new or title_of(old))
+        refuse_official(title_of(old), "#/title")
+        assert 1 < len(title_of(old)) <= 120
 
 
 def test_links_to_the_old_board_lead_to_this_one_and_no_others() -> None:

@@ -25,6 +25,9 @@ def staging(tmp_path: Path) -> Staging:
             BoardRecord(old="5", name="x" * 300, parent="6", readers=Readers.STAFF),
             BoardRecord(old="6", name="Its own grandchild", parent="5", readers=Readers.STAFF),
             PersonRecord(old="7", name="Suzie"),
+            PersonRecord(old="8", name="Dr Jones", login="jones"),
+            PersonRecord(old="9", name="dr jones", login="mallory"),
+            PersonRecord(old="10", name="#7"),
         ]
     )
     return staging
@@ -91,5 +94,11 @@ def test_a_file_that_is_none_and_an_adviser_whom_nobody_knew(staging: Staging, t
         with pytest.raises(CannotMove):
             Plan.read(path)
     Plan(advisers=("suzie",)).check(staging)
+    # Who calls themselves as an adviser gets no badge by it.
+    with pytest.raises(CannotMove, match=r"2 accounts of the old board are called Dr Jones, .*: #8, #9\."):
+        Plan(advisers=("Dr Jones",)).check(staging)
+    assert Plan(advisers=("Jones", "#8")).find_advisers(staging) == {"8"}
+    assert Plan(advisers=("#8", "suzie")).find_advisers(staging) == {"7", "8"}
+    assert Plan(advisers=("#7",)).find_advisers(staging) == {"7"}
     with pytest.raises(CannotMove, match="Susan"):
         Plan(advisers=("Susan",)).check(staging)

@@ -1,7 +1,7 @@
 """No word of an old post is lost, and nothing that somebody typed becomes markup of ours."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from html import escape, unescape
 from pathlib import Path
 
@@ -29,6 +29,9 @@ class Thread:
     def __init__(self, is_for_staff: bool = False) -> None:
         self.is_for_staff = is_for_staff
         self.asked: list[tuple[str | None, str | None, str]] = []
+
+    def hides(self, posts: Collection[str]) -> bool:
+        return any(POSTS.get(post, Quoted()).is_hidden for post in posts)
 
     def quote(self, post: str | None, name: str | None, words: str) -> Quoted:
         self.asked.append((post, name, words))
@@ -378,6 +381,14 @@ def test_what_is_broken_is_shown_as_text_and_runs_nothing(tmp_path: Path) -> Non
     }
     for text, expected in broken.items():
         assert moved(text) == Moved(expected, How.PLAIN, (Loss.DAMAGE,)), text
+    # Of a quote that nobody may read, and of words for few, nothing is shown.
+    for text, expected in {
+        '<r>a <QUOTE post_id="8"><s>[quote]</s>HID <B>': "a\n\n[a removed post]",
+        '<r>a <QUOTE post_id="8">HID</QUOTE> b<B></r>': "a\n\n[a removed post]\n\nb",
+        '<r>a <QUOTE post_id="7">said</QUOTE> b<B></r>': "a said b",
+        "<r>a <HIDE><s>[hide]</s>HID<e>[/hide]</e></HIDE> b<HIDE>HID": f"a\n\n{OF_FEW}",
+    }.items():
+        assert moved(text).markdown.replace("\\", "") == expected
     for head in (f"<!DOCTYPE r [<!ENTITY e0 'x'>{bombs}]>", f"<!DOCTYPE r [<!ENTITY e11 SYSTEM '{secret}'>]>"):
         for text in (f"{head}<r>&e11;</r>", f"<r>{head}&e11;</r>"):
             shown = moved(text).markdown

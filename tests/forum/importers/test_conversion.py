@@ -1,0 +1,53 @@
+"""A quote says nothing that a hidden post of its thread said, however it names whom it quotes."""
+
+import pytest
+
+from forum.importers.conversion import OldPost, OldThread, convert
+from forum.importers.records import PostRecord, Shown, TextForm
+
+SECRET = "My daughter goes to Alder school in Ludlow every day"
+LONG = "Long words stand here for a while. " * 1_000
+
+
+def post(old: int, name: str, text: str, *, is_visible: bool = True) -> OldPost:
+    shown = Shown.VISIBLE if is_visible else Shown.REMOVED
+    record = PostRecord(old=str(old), thread="1", form=TextForm.BBCODE, text=text, uid="u1", shown=shown)
+    return OldPost(record, name, name.lower(), name, name, is_visible)
+
+
+def quoting(words: str, name: str = "") -> OldPost:
+    head = f"=&quot;{name}&quot;" if name else ""
+    return post(9, "Nia", f"[quote{head}:u1]{words}[/quote:u1]\nI know that school.")
+
+
+@pytest.mark.parametrize(
+    "hidden", [SECRET, f"[list:u1][*:u1]{SECRET}[/*:m:u1][/list:u:u1]", f"{LONG}\n\n{LONG}\n\n{SECRET}", "Alder school"]
+)
+@pytest.mark.parametrize("is_left_out", [False, True])
+def test_hidden_words_stay_hidden_in_quotes(hidden: str, is_left_out: bool) -> None:
+    said = post(2, "Sunny", hidden, is_visible=False)
+    for quote in (
+        quoting(SECRET, "Sunny"),
+        quoting(SECRET),
+        quoting("My daughter goes to Alder school (snip)", "Sunny"),
+        quoting(SECRET, "Sunny of old"),
+        quoting(SECRET, "Suzie"),
+        quoting(f"[list:u1][*:u1]{SECRET}[/*:m:u1][/list:u:u1]"),
+    ):
+        posts = (post(1, "Suzie", "Where do yours go?"), *([] if is_left_out else [said]), quote)
+        [turned] = convert([OldThread(posts, left_out=[said.record] if is_left_out else ())])
+        assert "Alder" not in turned[-1].markdown, quote
+        assert "removed post" in turned[-1].markdown
+        assert "I know that school" in turned[-1].markdown
+
+
+def test_what_everybody_read_stays_in_quotes() -> None:
+    said, hidden = post(1, "Suzie", SECRET), post(2, "Sunny", f"{SECRET}, you toad", is_visible=False)
+    for quote in (
+        quoting(SECRET, "Suzie"),
+        quoting(f"{SECRET} (snip)", "Suzie"),
+        quoting(SECRET),
+        quoting("Other words"),
+    ):
+        [turned] = convert([OldThread((said, hidden, quote))])
+        assert "removed post" not in turned[-1].markdown
