@@ -1,5 +1,6 @@
 """Read threads from the staging file, and say what each of their posts is here, before its words are turned."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
