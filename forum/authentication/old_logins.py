@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, select, update
+from sqlalchemy import ColumnElement, func, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
@@ -49,6 +49,7 @@ async def trust_address(session: AsyncSession, member_id: UUID) -> None:
 
 
 # Whether a link may be mailed to a member's address, confirmed or not: whoever follows it has the account.
-MAY_RESET_BY_MAIL = col(Member.email_verified_at).is_not(None) | ~exists().where(
-    col(OldLogin.member_id) == col(Member.id), ~col(OldLogin.may_reset_by_mail)
+# No EXISTS: PostgreSQL would rather read the whole table once than one row.
+MAY_RESET_BY_MAIL = col(Member.email_verified_at).is_not(None) | func.coalesce(
+    select(col(OldLogin.may_reset_by_mail)).where(col(OldLogin.member_id) == col(Member.id)).scalar_subquery(), true()
 )
