@@ -38,6 +38,7 @@ _SAID = {
     "guests": ("Authors without an account", "They wrote as guests, or closed their account. Their posts are there."),
     "threads": ("Threads", ""),
     "posts": ("Posts", ""),
+    "titles": ("Threads whose title is not quite the old one", "The whole title stands above their first post."),
     "renamed": ("Members whose handle is not quite their old name", "They sign in with either."),
     "without_password": ("Members whose password cannot be used here", "They ask for a new one by mail."),
     "without_address": ("Members to whose address no mail can be sent", "Only their password opens their account."),
