@@ -42,6 +42,7 @@ _SAID = {
     "guests": ("Authors without an account", "They wrote as guests, or closed their account. Their posts are there."),
     "threads": ("Threads", ""),
     "posts": ("Posts", ""),
+    "titles": ("Threads whose title is not quite the old one", "The whole title stands above their first post."),
     "renamed": ("Members whose handle is not quite their old name", "Most sign in with either."),
     "without_password": (
         "Members whose password cannot be used here",

@@ -57,6 +57,7 @@ class OldThread:
     new_address: str = ""
     is_for_staff: bool = False
     left_out: Sequence[PostRecord] = ()  # posts of this thread that do not come
+    whole_title: str = ""  # where not all of it could be the title here
 
 
 @dataclass
@@ -150,11 +151,11 @@ class _Conversion:
 
     def run(self) -> list[NewPost]:
         for place, post in enumerate(self.thread.posts):
-            self._add(post, self.thread.poll if place == 0 else None)
+            self._add(post, self.thread.poll if place == 0 else None, self.thread.whole_title if place == 0 else "")
         return self.found
 
-    def _add(self, post: OldPost, poll: PollRecord | None) -> None:
-        markdown, quoting, how, losses = self._words(post, poll)
+    def _add(self, post: OldPost, poll: PollRecord | None, title: str) -> None:
+        markdown, quoting, how, losses = self._words(post, poll, title)
         markdown, edited = _take_staff_line(markdown, post)
         first = len(self.found) + 1
         # In our own Markdown, a mark of a redaction that is not escaped is one.
@@ -170,13 +171,13 @@ class _Conversion:
         self.by_old[post.record.old] = here
         self.wrote.add(post.author)
 
-    def _words(self, post: OldPost, poll: PollRecord | None) -> tuple[str, bool, How, Sequence[Loss]]:
+    def _words(self, post: OldPost, poll: PollRecord | None, title: str) -> tuple[str, bool, How, Sequence[Loss]]:
         """Return the words as Markdown, and whether their quotes name posts: only where all say what was said."""
         record = post.record
         for may_name in (True, False):
             around = _Around(self, may_name)
             moved = to_markdown(record.text, record.form, uid=record.uid, around=around, attachments=record.attachments)
-            markdown = "\n\n".join([*_heading(record), moved.markdown, *_result(poll)])
+            markdown = "\n\n".join([*_heading(title), *_heading(record.title), moved.markdown, *_result(poll)])
             parsed = markup.parse(markdown)
             if not may_name or not parsed.unfound(self._known(parsed.references.quotes)):
                 break
@@ -317,8 +318,8 @@ def _warning(record: PostRecord) -> str | None:
     return " ".join(record.warning.split())[:WARNING_MAX].rstrip() or None
 
 
-def _heading(record: PostRecord) -> Iterator[str]:
-    if title := " ".join(record.title.split()):
+def _heading(of_post: str) -> Iterator[str]:
+    if title := " ".join(of_post.split()):
         yield f"**{escape_all(title)}**"
 
 

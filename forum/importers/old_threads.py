@@ -9,6 +9,7 @@ from uuid import UUID
 
 from forum.content.posts.tables import Visibility
 from forum.core.gate import Gate
+from forum.core.text import carried
 from forum.importers.board_rows import BoardHere
 from forum.importers.conversion import NewPost, OldPost, OldThread, folded_name
 from forum.importers.people import Author, People
@@ -16,6 +17,7 @@ from forum.importers.plan import Plan
 from forum.importers.records import PostRecord, Shown, ThreadRecord, WatchRecord
 from forum.importers.staging import Staging
 from forum.importers.texts import posts_named
+from forum.importers.titles import is_whole
 
 BATCH, MOST_POSTS = 100, 2_000  # threads that are written in one transaction; fewer, where they are long
 WAITS_FOR = timedelta(days=90)  # what waited longer for a moderator of the old board is left out
@@ -113,13 +115,16 @@ class OldThreads:
         olds = tuple(self._old_post(one) for one in placed)
         named = {old for one in placed for old in posts_named(one.record.text)}
         coming = {one.record.old for one in placed}
+        # What stands in the opening post, or above it, is its author's: it stays behind with it.
+        is_opening = placed[0].record.old == read[0].old
         thread = OldThread(
             olds,
-            poll=record.poll,
+            poll=record.poll if is_opening else None,
             named=self._find_quotable(placed),
             hidden=frozenset(named & self.hidden),
             address=self.setting.plan.address,
             new_address=self.setting.public_url,
+            whole_title="" if is_whole(record.title) or not is_opening else carried(record.title),
             is_for_staff=board.is_for_staff,
             left_out=tuple(post for post in read if post.old not in coming),
         )

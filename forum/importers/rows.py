@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,20 +9,17 @@ from datetime import datetime
 from typing import Any
 
 from forum.content.lanes import Lane
-from forum.content.lines import refuse_official
 from forum.content.posts.tables import Visibility, Voice
 from forum.content.subscriptions import ChosenBy, Mode
-from forum.content.threads.tables import TITLE_MAX, TITLE_MIN, ThreadState, ThreadVisibility
-from forum.core.errors import Invalid
-from forum.core.text import BIDIRECTIONAL, carried, has_seen
+from forum.content.threads.tables import ThreadState, ThreadVisibility
 from forum.importers.conversion import NewPost
 from forum.importers.old_threads import ComingThread, PlacedPost, Setting
 from forum.importers.records import PostRecord, Shown, ThreadRecord
 from forum.importers.tables import MovedKind
+from forum.importers.titles import is_whole, title_of
 
 HELD_BECAUSE = "It waited for a moderator on the old board. A moderator reads it before it appears. You will be told."
 REMOVED_NOTICE = json.dumps({"kind": "removed", "by": None, "rules": [], "text": "Removed by a moderator"})
-_AS_BREACHING = re.compile(r"\b(as)\s+(?=breach)", re.IGNORECASE)
 ADVISER_TITLE = "Adviser"
 
 
@@ -112,6 +108,7 @@ class BatchRows:
 
     def _count(self, one: ComingThread, posts: Sequence[dict[str, Any]]) -> None:
         self.counts += Counter(threads=1, posts=len(one.placed))
+        self.counts["titles"] += not is_whole(one.record.title)
         self.counts["split"] += sum(post.part == 2 for post in one.posts)
         for row in posts:
             if row["visibility"] != Visibility.VISIBLE:
@@ -189,30 +186,6 @@ def _thread_visibility(record: ThreadRecord, first: dict[str, Any], counts: dict
     if first["visibility"] == Visibility.HELD and counts["posts"] == 0:
         return ThreadVisibility.HELD
     return ThreadVisibility.VISIBLE
-
-
-def title_of(old: str) -> str:
-    """Return a title as it can stand here: one line, neither too short nor too long, and none that looks like ours."""
-    title = " ".join(BIDIRECTIONAL.sub("", carried(old)).split())
-    if len(title) < TITLE_MIN or not has_seen(title):
-        title = f"Untitled: {title}" if has_seen(title) else "Untitled"
-    plain = "".join(char for char in title if char.isalnum() or char in " ,.?'-")
-    broken = _AS_BREACHING.sub(r"\1, ", plain)  # which no notice of ours says
-    for kept in (title, plain, broken):
-        if not _is_refused(shown := kept.strip() or "Untitled"):
-            title = shown if len(shown) >= TITLE_MIN else f"Untitled: {shown}"
-            break
-    else:
-        title = "Untitled"
-    return title if len(title) <= TITLE_MAX else title[: TITLE_MAX - 1].rstrip() + "…"
-
-
-def _is_refused(title: str) -> bool:
-    try:
-        refuse_official(title, "#/title")
-    except Invalid:
-        return True
-    return False
 
 
 def subscriptions_of(setting: Setting, watchers: Sequence[str], **to: int) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from forum.importers.records import (
 )
 from forum.importers.remarks import Remark
 from forum.importers.staging import Staging
+from forum.importers.titles import is_whole
 from forum.passwords.hashing import is_known
 
 DORMANT = timedelta(days=3 * 365)
@@ -90,6 +91,7 @@ class Facts:
     oldest: datetime | None
     shown: Mapping[Shown, int]
     people: PeopleCount
+    titles: int  # that cannot stand here as they were
     remarks: Mapping[Remark, int]
     others: Mapping[str, int]
 
@@ -123,6 +125,7 @@ def count_facts(staging: Staging, now: datetime) -> Facts:
         oldest=datetime.fromtimestamp(oldest, now.tzinfo) if oldest else None,
         shown={Shown(value): count for value, count in shown},
         people=people,
+        titles=sum(not is_whole(thread.title) for thread in staging.threads() if thread.moved_to is None),
         remarks=remarks,
         others={
             kind.model_fields["kind"].default: sum(1 for _ in staging.others(kind))

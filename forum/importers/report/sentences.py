@@ -145,6 +145,7 @@ def _words(facts: Facts, proof: ProvedTexts) -> Iterator[Line]:
     for loss, count in proof.losses.most_common():
         yield Line(_LOSSES[loss], count, examples=tuple(proof.examples.get(loss, ())))
     yield from _counted(
+        ("Threads whose title cannot stand here as it was: all of it stands above the first post", facts.titles),
         *((says, facts.remarks.get(remark, 0)) for remark, says in _REPAIRED.items()),
         ("Posts that are longer than one can be here, which become two or more", proof.split),
         ("Links to the old board, which will lead to the new one", proof.links),

@@ -3,7 +3,7 @@
 import pytest
 
 from forum.importers.conversion import OldPost, OldThread, convert
-from forum.importers.records import PostRecord, Shown, TextForm
+from forum.importers.records import PollRecord, PostRecord, Shown, TextForm
 
 SECRET = "My daughter goes to Alder school in Ludlow every day"
 LONG = "Long words stand here for a while. " * 1_000
@@ -51,3 +51,11 @@ def test_what_everybody_read_stays_in_quotes() -> None:
     ):
         [turned] = convert([OldThread((said, hidden, quote))])
         assert "removed post" not in turned[-1].markdown
+
+
+def test_a_title_that_was_cut_and_a_poll_stand_with_the_first_post() -> None:
+    title, poll = "Long *title* " * 15, PollRecord(question="Tea?", options=(("Yes", 2),))
+    [turned] = convert([OldThread((post(1, "Suzie", "First"), post(2, "Nia", "Then")), poll, whole_title=title)])
+    assert turned[0].markdown.startswith("**Long \\*title\\* Long")
+    assert "Poll: Tea" in turned[0].markdown
+    assert turned[1].markdown == "Then"

@@ -41,9 +41,9 @@ from forum.importers.records import (
     ThreadRecord,
     WatchRecord,
 )
-from forum.importers.rows import title_of
 from forum.importers.run import Import, carry_over
 from forum.importers.staging import Staging
+from forum.importers.titles import is_whole, title_of
 from forum.members.tables import Role
 from forum.privacy import account_deletion
 from forum.privacy.tables import DepartureKind
@@ -549,6 +549,7 @@ def test_names_are_the_nearest_that_the_house_allows() -> None:
         "Court \u202esetad\u202c now": "Court setad now",
         "⭐": None,
     }
+    assert [is_whole(title) for title in ("x", "", "a" * 120, "a" * 121, "[removed]")] == [*[True] * 3, False, False]
     for old, new in titles.items():
         assert title_of(old) == (new or title_of(old))
         refuse_official(title_of(old), "#/title")
