@@ -9,14 +9,18 @@ from uuid import UUID
 
 from forum.content.posts.tables import Visibility
 from forum.core.gate import Gate
+from forum.importers.batches import batches
 from forum.importers.board_rows import BoardHere
 from forum.importers.conversion import NewPost, OldPost, OldThread, folded_name
+from forum.importers.errors import CannotMove
 from forum.importers.people import Author, People
 from forum.importers.plan import Plan
 from forum.importers.records import PostRecord, Shown, ThreadRecord, WatchRecord
 from forum.importers.staging import Staging
 
 BATCH, MOST_POSTS = 100, 2_000  # threads that are written in one transaction; fewer, where they are long
+POST_LENGTH = 2_000  # characters; what is longer counts as several posts
+LONGEST_THREAD = 100_000_000  # characters of a thread: it is in memory several times
 WAITS_FOR = timedelta(days=90)  # what waited longer for a moderator of the old board is left out
 _QUOTED_POST = re.compile(r"post_id=\W{0,6}(\w{1,100})")
 # The name in a quote of either form: `[quote=&quot;Name&quot;:uid]`, `<QUOTE author="Name">`, `[quote=Name post_id=4]`.
@@ -69,12 +73,17 @@ class ComingThread:
     old: OldThread
     posts: list[NewPost] = field(default_factory=list)
 
+    def weigh(self) -> int:
+        """Return how much room it takes in memory, in characters."""
+        return sum(max(len(one.record.text), POST_LENGTH) for one in self.placed)
+
 
 class OldThreads:
     """Reads threads from the staging file, and says what each of their posts is here."""
 
     def __init__(self, staging: Staging, setting: Setting) -> None:
         self.staging, self.setting = staging, setting
+        _refuse_endless(staging, setting)
         self.hidden = _hidden_posts(staging)
         called = {name.casefold() for name in setting.plan.advisers}
         people = setting.people.by_old.items()
@@ -91,18 +100,15 @@ class OldThreads:
 
     def batches(self, done: set[str]) -> Iterator[Sequence[ComingThread]]:
         """Give the threads that are not here yet."""
-        batch: list[ComingThread] = []
+        yield from batches(self._coming(done), BATCH, ComingThread.weigh, room=MOST_POSTS * POST_LENGTH)
+
+    def _coming(self, done: set[str]) -> Iterator[ComingThread]:
         for record in self.staging.threads():
             board = self.setting.boards.get(record.board)
             if record.old in done or record.moved_to is not None or board is None:
                 continue
             if coming := self._find_coming(record, board):
-                batch.append(coming)
-            if len(batch) == BATCH or sum(len(one.placed) for one in batch) >= MOST_POSTS:
-                yield batch
-                batch = []
-        if batch:
-            yield batch
+                yield coming
 
     def _find_coming(self, record: ThreadRecord, board: BoardHere) -> ComingThread | None:
         """Return a thread with the posts that come; None where none does."""
@@ -166,6 +172,17 @@ class OldThreads:
             is_recent=placed.created_at >= since,
             edited_by=placed.edited_by.called if placed.edited_by else None,
         )
+
+
+def _refuse_endless(staging: Staging, setting: Setting) -> None:
+    query = "SELECT thread, sum(length(record)) AS size FROM post GROUP BY thread HAVING size > ? ORDER BY size DESC"
+    for old, size in staging.connection.execute(query, (LONGEST_THREAD,)).fetchall():
+        thread = next((one for one in staging.threads() if one.old == old), None)
+        if thread and thread.board in setting.boards and old not in setting.people.moved_threads:
+            raise CannotMove(
+                f"The thread “{thread.title}” ({old}) has {size:,} characters, more than any machine should read at "
+                "once: split it or shorten it on the old board."
+            )
 
 
 def _handles(people: People, known: Mapping[str, str]) -> dict[str, str]:
