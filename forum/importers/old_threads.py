@@ -25,8 +25,8 @@ WAITS_FOR = timedelta(days=90)  # what waited longer for a moderator of the old 
 _QUOTED_POST = re.compile(r"post_id=\W{0,6}(\w{1,100})")
 # The name in a quote of either form: `[quote=&quot;Name&quot;:uid]`, `<QUOTE author="Name">`, `[quote=Name post_id=4]`.
 _QUOTED_NAME = re.compile(
-    r"""(?:\bauthor=|\[quote=)\s*(?:"([^"]{1,255})"|&quot;(.{1,255}?)&quot;|'([^']{1,255})'|([^\s"'&\]][^"\]]{0,255}?)"""
-    r"""(?=\]|:\w{5,8}\]|\s+\w+=))""",
+    r"""(?:\bauthor=|\[quote=)\s{0,8}(?:"([^"]{1,255})"|&quot;(.{1,255}?)&quot;|'([^']{1,255})'|([^\s"'&\]][^"\]]{0,255}?)"""
+    r"""(?=\]|:\w{5,8}\]|\s{1,8}\w{1,20}=))""",
     re.IGNORECASE,
 )
 _VISIBILITY = {
