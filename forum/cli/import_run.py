@@ -57,7 +57,10 @@ _SAID = {
         "Members who were banned on the old board",
         "They are banned here for a month at most. Each has a case in the queue: decide it before.",
     ),
-    "removed": ("Posts that were removed on the old board", "They stay so."),
+    "removed": (
+        "Posts that were removed on the old board",
+        "They stay so. No decision of this house is behind them, so nobody can bring them back here.",
+    ),
     "held": ("Posts that waited for a moderator", "They wait here, too: each has a case in the queue."),
     "notices": ("Posts that a moderator of the old board changed", "They say so."),
     "split": ("Posts that were too long", "Each is several here."),

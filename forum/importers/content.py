@@ -22,7 +22,7 @@ from forum.importers.counting import add_counts
 from forum.importers.old_threads import ComingThread, OldThreads, Setting
 from forum.importers.rows import HELD_BECAUSE, BatchRows, subscriptions_of
 from forum.importers.staging import Staging
-from forum.importers.tables import MovedItem
+from forum.importers.tables import MovedItem, MovedKind
 
 # They are of this transaction, so nobody has seen them.
 _FORGET_EVENTS = text("DELETE FROM event WHERE xid = pg_current_xact_id() AND kind = 'post'")
@@ -77,9 +77,17 @@ async def _write(database: Database, setting: Setting, batch: Sequence[ComingThr
 
 
 async def _write_board_watches(session: AsyncSession, setting: Setting, reading: OldThreads) -> None:
-    """Let people follow the boards that they followed; whoever follows one already goes on as they are."""
+    """Let people follow the boards that they followed, where they or the board came with this run.
+
+    Whoever follows one already goes on as they are, and whoever stopped here since does not begin again.
+    """
     watched = reading.board_watchers.items()
     rows = [row for old, who in watched for row in subscriptions_of(setting, who, board_id=setting.boards[old].id)]
     place = (col(Subscription.member_id), col(Subscription.board_id))
     known = {tuple(row) for row in await session.execute(select(*place).where(col(Subscription.board_id).is_not(None)))}
-    await copy_rows(session, Subscription, [row for row in rows if (row["member_id"], row["board_id"]) not in known])
+    came = select(col(MovedItem.member_id), col(MovedItem.board_id)).where(
+        col(MovedItem.run_id) == setting.run_id, col(MovedItem.kind).in_((MovedKind.PERSON, MovedKind.BOARD))
+    )
+    new = {place for row in await session.execute(came) for place in row if place is not None}
+    wanted = [row for row in rows if not new.isdisjoint((row["member_id"], row["board_id"]))]
+    await copy_rows(session, Subscription, [row for row in wanted if (row["member_id"], row["board_id"]) not in known])

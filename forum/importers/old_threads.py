@@ -10,8 +10,10 @@ from uuid import UUID
 from forum.content.posts.tables import Visibility
 from forum.core.gate import Gate
 from forum.core.text import carried
+from forum.importers.batches import batches
 from forum.importers.board_rows import BoardHere
 from forum.importers.conversion import NewPost, OldPost, OldThread, folded_name
+from forum.importers.errors import CannotMove
 from forum.importers.people import Author, People
 from forum.importers.plan import Plan
 from forum.importers.records import PostRecord, Shown, ThreadRecord, WatchRecord
@@ -20,11 +22,13 @@ from forum.importers.texts import posts_named
 from forum.importers.titles import is_whole
 
 BATCH, MOST_POSTS = 100, 2_000  # threads that are written in one transaction; fewer, where they are long
+POST_LENGTH = 2_000  # characters; what is longer counts as several posts
+LONGEST_THREAD = 100_000_000  # characters of a thread: it is in memory several times
 WAITS_FOR = timedelta(days=90)  # what waited longer for a moderator of the old board is left out
 # The name in a quote of either form: `[quote=&quot;Name&quot;:uid]`, `<QUOTE author="Name">`, `[quote=Name post_id=4]`.
 _QUOTED_NAME = re.compile(
-    r"""(?:\bauthor=|\[quote=)\s*(?:"([^"]{1,255})"|&quot;(.{1,255}?)&quot;|'([^']{1,255})'|([^\s"'&\]][^"\]]{0,255}?)"""
-    r"""(?=\]|:\w{5,8}\]|\s+\w+=))""",
+    r"""(?:\bauthor=|\[quote=)\s{0,8}(?:"([^"]{1,255})"|&quot;(.{1,255}?)&quot;|'([^']{1,255})'|([^\s"'&\]][^"\]]{0,255}?)"""
+    r"""(?=\]|:\w{5,8}\]|\s{1,8}\w{1,20}=))""",
     re.IGNORECASE,
 )
 _VISIBILITY = {
@@ -72,12 +76,17 @@ class ComingThread:
     old: OldThread
     posts: list[NewPost] = field(default_factory=list)
 
+    def weigh(self) -> int:
+        """Return how much room it takes in memory, in characters."""
+        return sum(max(len(one.record.text), POST_LENGTH) for one in self.placed)
+
 
 class OldThreads:
     """Reads threads from the staging file, and says what each of their posts is here."""
 
     def __init__(self, staging: Staging, setting: Setting) -> None:
         self.staging, self.setting = staging, setting
+        _refuse_endless(staging, setting)
         self.hidden = _hidden_posts(staging)
         advisers, people = setting.plan.find_advisers(staging), setting.people.by_old
         self.advisers = {old for old in advisers if old in people and people[old].handle}
@@ -93,18 +102,15 @@ class OldThreads:
 
     def batches(self, done: set[str]) -> Iterator[Sequence[ComingThread]]:
         """Give the threads that are not here yet."""
-        batch: list[ComingThread] = []
+        yield from batches(self._coming(done), BATCH, ComingThread.weigh, room=MOST_POSTS * POST_LENGTH)
+
+    def _coming(self, done: set[str]) -> Iterator[ComingThread]:
         for record in self.staging.threads():
             board = self.setting.boards.get(record.board)
             if record.old in done or record.moved_to is not None or board is None:
                 continue
             if coming := self._find_coming(record, board):
-                batch.append(coming)
-            if len(batch) == BATCH or sum(len(one.placed) for one in batch) >= MOST_POSTS:
-                yield batch
-                batch = []
-        if batch:
-            yield batch
+                yield coming
 
     def _find_coming(self, record: ThreadRecord, board: BoardHere) -> ComingThread | None:
         """Return a thread with the posts that come; None where none does."""
@@ -189,6 +195,17 @@ def _touched_at(post: PostRecord, at: datetime) -> datetime:
     """Return when a post was written or last changed: since when it can wait for a moderator."""
     written_at = post.written_at or at
     return max(written_at, post.edited_at or written_at)
+
+
+def _refuse_endless(staging: Staging, setting: Setting) -> None:
+    query = "SELECT thread, sum(length(record)) AS size FROM post GROUP BY thread HAVING size > ? ORDER BY size DESC"
+    for old, size in staging.connection.execute(query, (LONGEST_THREAD,)).fetchall():
+        thread = next((one for one in staging.threads() if one.old == old), None)
+        if thread and thread.board in setting.boards and old not in setting.people.moved_threads:
+            raise CannotMove(
+                f"The thread “{thread.title}” ({old}) has {size:,} characters, more than any machine should read at "
+                "once: split it or shorten it on the old board."
+            )
 
 
 def _handles(people: People, known: Mapping[str, str]) -> dict[str, str]:

@@ -7,11 +7,11 @@ open, so that it is gone when the run ends, however it ends.
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
 from pathlib import Path
 from typing import Self, TypeVar, cast
 from uuid import uuid4
 
+from forum.importers.batches import batches
 from forum.importers.records import (
     RECORD,
     AnyRecord,
@@ -74,8 +74,7 @@ class Staging:
 
     def add(self, records: Iterable[AnyRecord]) -> None:
         """Keep records. Raises sqlite3.IntegrityError when one of that kind has the same old id already."""
-        coming = iter(records)
-        while some := list(islice(coming, BATCH)):
+        for some in batches(records, BATCH, _size_of):
             with self.connection:
                 for record in some:
                     self._insert(record)
@@ -182,6 +181,10 @@ class Staging:
             record = RECORD.validate_json(line)
             assert isinstance(record, kind)  # noqa: S101 (each table has one kind)
             yield record
+
+
+def _size_of(record: AnyRecord) -> int:
+    return len(record.text) if isinstance(record, PostRecord) else 0
 
 
 class Notebook:

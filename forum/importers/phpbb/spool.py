@@ -8,10 +8,10 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from forum.importers.batches import batches
 from forum.importers.errors import CannotMove
 from forum.importers.sources.mysql_dump import MysqlDump, Row, Value
 
@@ -91,7 +91,7 @@ class Spool:
         source = MysqlDump(dump, wanted, seen)
         rows = source.rows()
         with self.connection:
-            for batch in iter(lambda: list(islice(rows, _BATCH)), []):
+            for batch in batches(rows, _BATCH, _size_of):
                 self._insert(batch)
         for table in source.tables:
             self._make(table)
@@ -172,6 +172,10 @@ def _columns(name: str) -> list[str]:
 def _known(table: str) -> str | None:
     """Return which table of phpBB one is, whatever its prefix: `phpbb_acl_groups` is not the one of groups."""
     return next((name for name in _LONGEST_FIRST if table.endswith(name)), None)
+
+
+def _size_of(row: Row) -> int:
+    return sum(len(value) for value in row[1] if value)
 
 
 def _number(value: Value) -> int | None:

@@ -417,8 +417,15 @@ def _decode_introduced(introducer: bytes, text: bytes) -> Value:
         case b"x":
             return _unhex(text)
         case b"b":
-            return str(int(text or b"0", 2)).encode()
+            return _bits(text)
     return _unescape(text, b"'")
+
+
+def _bits(digits: bytes) -> bytes:
+    try:
+        return str(int(digits or b"0", 2)).encode()
+    except ValueError as error:
+        raise CannotMove("The file is broken: what follows b is no number. Export the board anew.") from error
 
 
 def _unhex(digits: bytes) -> bytes:

@@ -86,9 +86,9 @@ def time_of_feed(fields: Fields) -> datetime | None:
     """Return when an article was published, as the feed says it."""
     try:
         found = parsedate_to_datetime(fields.get("pubDate", ""))
+        return found.astimezone(UTC) if found.tzinfo and found.year > 1 else None
     except (ValueError, OverflowError):
         return None
-    return found.astimezone(UTC) if found.tzinfo and found.year > 1 else None
 
 
 def _without_caption(found: re.Match[str]) -> str:

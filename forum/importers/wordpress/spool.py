@@ -44,7 +44,7 @@ class BlogSpool:
 
     def add(self, entry: Entry) -> None:
         """Keep an entry. Raises CannotMove when it is of another site."""
-        made = _made(entry.export)
+        made = made_at(entry.export)
         if not (entry.author or entry.item):
             self._note_export(entry.export, made)
         if entry.author and (login := entry.author.get("wp:author_login", "").strip()):
@@ -130,10 +130,10 @@ def site_of(export: Fields) -> str:
     return address.split("://")[-1].removeprefix("www.").rstrip("/").casefold()
 
 
-def _made(export: Fields) -> str:
+def made_at(export: Fields) -> str:
     """Return when an export was made, in a form that sorts."""
     try:
         made = parsedate_to_datetime(export.get("pubDate", ""))
-    except ValueError:
+        return (made if made.tzinfo else made.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+    except (ValueError, OverflowError):  # at the ends of time, another zone's is none
         return ""
-    return (made if made.tzinfo else made.replace(tzinfo=UTC)).astimezone(UTC).isoformat()

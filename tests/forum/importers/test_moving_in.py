@@ -16,12 +16,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.administration.webhooks.tables import WebhookEvent
 from forum.authentication import email_addresses, profiles
+from forum.authentication.old_logins import normalise_old_login
 from forum.content.lines import refuse_official
 from forum.content.markup import GONE
 from forum.content.posts.counts import refresh_thread_counts
 from forum.core import clock
 from forum.http.services import Services
-from forum.importers import check, run
+from forum.importers import check, old_threads, run
 from forum.importers.board_rows import slug_of
 from forum.importers.conversion import rewritten
 from forum.importers.errors import CannotMove
@@ -262,7 +263,8 @@ async def test_members_come_with_their_names_and_passwords_and_can_leave_for_goo
     await _leave(moved, "suzie")
     notices = "SELECT notice ->> 'text' FROM post WHERE notice ->> 'kind' = 'edited'"
     assert await rows(moved, notices) == [("Edited by a moderator",)]
-    # Who left does not come again with the next dump, and neither do their posts.
+    # Who left does not come again with the next dump, and neither do their posts; nor does Nia follow a board again.
+    await rows(moved, "DELETE FROM subscription WHERE board_id IS NOT NULL RETURNING 1")
     before, now = await _everything(moved), clock.now()
     newer = [*small_board(now), post(18, 1, "10", "Written since."), post(19, 7, "10", "Not on a board that moved.")]
     await move_in(moved, tmp_path, newer, name="again")
@@ -485,6 +487,14 @@ async def test_a_run_that_was_killed_long_ago_gives_no_new_post_its_time(moved: 
         ]
 
 
+async def test_a_thread_that_is_too_long_for_any_machine_is_one_sentence(
+    services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(old_threads, "LONGEST_THREAD", 30_000)
+    with pytest.raises(CannotMove, match=r"The thread “Is it my fault\?” \(1\) has .* split it or shorten it"):
+        await move_in(services, tmp_path, small_board(clock.now()))
+
+
 async def test_nothing_is_moved_while_another_run_goes_on_or_where_links_would_lead_nowhere(
     services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -523,6 +533,7 @@ def test_names_are_the_nearest_that_the_house_allows() -> None:
     ):
         given = namer.name_member(old, name)
         assert (given.handle, given.name) == (handle, shown)
+    assert len(normalise_old_login("Ж" * 3_000)) == 255
     assert namer.name_member("15", "Suzie", was_staff=True).handle == "suzie"
     for old, name in (("16", "Heron Vale"), ("17", "Kin"), ("18", "Suzie Heron Vale")):  # staff here, and the forum
         given = namer.name_member(old, name, was_staff=True)

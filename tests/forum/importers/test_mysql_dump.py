@@ -122,6 +122,7 @@ NONE: list[tuple[bytes, str]] = [
     (CREATE + b"INSERT INTO phpbb_posts VALUES (1,'one',0),(2,'two',0,5);", "has 3 columns, and a row of it 4 values"),
     (CREATE + b"INSERT INTO phpbb_posts VALUES (1,'it's',0);", "phpbb_posts"),
     (CREATE + b"INSERT INTO phpbb_posts VALUES (1,0x6f6,0);", "what follows 0x is no number"),
+    (CREATE + b"INSERT INTO phpbb_posts VALUES (1,b'2',0);", "what follows b is no number"),
     (CREATE + b"INSERT INTO phpbb_posts SELECT 1;" + b" " * (2 << 20), "cannot be understood"),
     (b"CREATE TABLE x (" + b"`a` int,\n" * 200_000, "has no end"),
     (CREATE + b"INSERT INTO phpbb_posts VALUES (1,'" + b"x" * (17 << 20) + b"',0);", "longer than 16 MiB"),

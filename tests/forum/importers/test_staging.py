@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from forum.importers.batches import batches
 from forum.importers.records import (
     BanRecord,
     BoardRecord,
@@ -24,6 +25,13 @@ THEN = datetime(2009, 3, 1, 3, 0, tzinfo=UTC)
 
 def post_with(old: str, words: str = "Hi") -> PostRecord:
     return PostRecord(old=old, thread="5", written_at=THEN, form=TextForm.PLAIN, text=words)
+
+
+def test_a_batch_has_so_many_or_so_much() -> None:
+    given = ["a", "b", "ccccc", "d", "e", "f", "g"]
+    assert [*batches(given, 3, len, room=5)] == [["a", "b", "ccccc"], ["d", "e", "f"], ["g"]]
+    assert [*batches(given, 9, len, room=2)] == [["a", "b"], ["ccccc"], ["d", "e"], ["f", "g"]]
+    assert [*batches(iter([]), 9, len)] == []
 
 
 def test_records_come_back_as_they_were(tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ from forum.importers.run import carry_over
 from forum.importers.sources import wxr
 from forum.importers.staging import Staging
 from forum.importers.texts import OF_FEW
-from forum.importers.wordpress.reading import article_of
+from forum.importers.wordpress.reading import article_of, time_of_feed
+from forum.importers.wordpress.spool import made_at
 from tests.support import make, old_boards
 from tests.support.old_blogs import Article, Comment, export, users
 from tests.support.scenes import sql
@@ -271,6 +272,8 @@ def test_what_wordpress_and_its_plugins_leave_in_a_file_is_read(tmp_path: Path) 
     ):
         found = article_of({"content:encoded": stored})
         assert found == kept or (kept is None and "[embed" not in found)
+    last = {"pubDate": "Fri, 31 Dec 9999 23:59:59 -0100"}
+    assert (time_of_feed(last), made_at(last)) == (None, "")
     assert [wxr.is_xml(start) for start in (b"\xef\xbb\xbf\n<?xml", b"<rss>", b"-- phpMyAdmin")] == [True, True, False]
 
 
