@@ -47,7 +47,7 @@ def look(
     if not folder.is_dir():
         fail(f"{folder} is no folder.")
     try:
-        with tempfile.TemporaryDirectory(prefix="moving-") as temporary, Staging(Path(temporary) / "board") as staging:
+        with Staging.without_name(Path(tempfile.gettempdir())) as staging:
             said, plan = _look(dump, people, staging)
             doubts = {board.old: board.doubt for board in staging.boards()}
     except CannotMove as error:
