@@ -22,8 +22,9 @@ CACHING = "public, max-age=300"
 REMOVED = mark("Removed")
 # The styles of the page within another: it loads nothing, and takes its colours from the device.
 STYLE = (
-    ":root{color-scheme:light dark;font:1rem/1.5 system-ui,sans-serif}body{margin:.75rem}h1{font-size:1.125rem;"
-    "margin:0 0 .5rem}a{display:inline-block;padding:.25rem 0}ul{list-style:none;margin:0;padding:0}li{margin:0 0 .75rem}p{margin:0}"
+    ":root{color-scheme:light dark;background:Canvas;color:CanvasText;font:1rem/1.5 system-ui,sans-serif}"
+    "body{margin:.75rem}h1{font-size:1.125rem;margin:0 0 .5rem}a{display:inline-block;padding:.25rem 0}"
+    "ul{list-style:none;margin:0;padding:0}li{margin:0 0 .75rem}p{margin:0}"
 )
 
 router = page_router()
