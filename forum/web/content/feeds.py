@@ -24,6 +24,7 @@ REMOVED = mark("Removed")
 STYLE = (
     ":root{color-scheme:light dark;background:Canvas;color:CanvasText;font:1rem/1.5 system-ui,sans-serif}"
     "body{margin:.75rem}h1{font-size:1.125rem;margin:0 0 .5rem}a{display:inline-block;padding:.25rem 0}"
+    "a:focus-visible{outline:3px solid;outline-offset:2px}"
     "ul{list-style:none;margin:0;padding:0}li{margin:0 0 .75rem}p{margin:0}"
 )
 
