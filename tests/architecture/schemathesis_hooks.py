@@ -176,7 +176,7 @@ EXPECTED = {
     ("note_member", "header/Idempotency-Key"): USED,
     ("make_board", "header/Idempotency-Key"): USED,
     ("announce", "header/Idempotency-Key"): USED,
-    ("explain_term", "#/term"): "letters and digits of every script, as words",
+    ("explain_term", "path/term"): "letters and digits of every script, as words",
     ("explain_term", "#/see_url"): "it must be the address of a page",
     ("add_resource", "#/url"): "it must be the address of a page",
     ("add_resource", "header/Idempotency-Key"): USED,

@@ -20,12 +20,11 @@ RUN = """async (options) => {
 }"""
 
 
-async def violations(page: Page, *, schemes: bool = True, colours: bool = True) -> list[str]:
-    """What axe finds on a page as it stands; in all schemes, in the light one alone, or whatever its colours."""
+async def violations(page: Page, *, schemes: bool = True) -> list[str]:
+    """What axe finds on a page as it stands; in all schemes, or in the light one alone."""
     await page.evaluate(SOURCE + ";0")
     await page.evaluate("scrollTo(0, 0)")  # else the bar covers a part of something that is small enough without that
-    rules = {rule: {"enabled": colours} for rule in COLOURS}
-    found = await page.evaluate(RUN, {"runOnly": TAGS, "rules": rules, "resultTypes": ["violations"]})
+    found = await page.evaluate(RUN, {"runOnly": TAGS, "resultTypes": ["violations"]})
     for name, media in SCHEMES if schemes else ():
         await page.emulate_media(**media)
         dark = await page.evaluate(RUN, {"runOnly": {"type": "rule", "values": COLOURS}, "resultTypes": ["violations"]})

@@ -9,6 +9,7 @@ from forum.api.schemas import RequestBody, ResponseBody
 from forum.content import glossary
 from forum.content.glossary import MEANING_MAX, TERM_MAX, TermWish
 from forum.content.links import URL_MAX
+from forum.core.errors import Invalid
 from forum.http.caching import cacheable_response
 from forum.http.current_member import CurrentMember, CurrentViewer
 from forum.http.fields import Line, Number, Text
@@ -98,6 +99,8 @@ async def explain_term(term: TermName, wish: GlossaryTermWish, viewer: CurrentMe
 
     Idempotent.
     """
+    if not glossary.TERM.fullmatch(term):  # what is wrong stands in the address here, and in a field of the page's form
+        raise Invalid("must be up to four words of letters and digits", "path/term", code="unusable_term")
     written = await glossary.explain_term(work, viewer, term, TermWish(wish.meaning, wish.see_url), wish.version)
     return json_response(WrittenGlossaryTerm(**written.term._asdict(), is_ordinary_word=written.is_ordinary_word))
 
