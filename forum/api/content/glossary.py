@@ -99,9 +99,12 @@ async def explain_term(term: TermName, wish: GlossaryTermWish, viewer: CurrentMe
 
     Idempotent.
     """
-    if not glossary.TERM.fullmatch(term):  # what is wrong stands in the address here, and in a field of the page's form
-        raise Invalid("must be up to four words of letters and digits", "path/term", code="unusable_term")
-    written = await glossary.explain_term(work, viewer, term, TermWish(wish.meaning, wish.see_url), wish.version)
+    try:
+        written = await glossary.explain_term(work, viewer, term, TermWish(wish.meaning, wish.see_url), wish.version)
+    except Invalid as error:
+        if error.pointer == "#/term":  # a field of the page's form; here it stands in the address
+            error.pointer = "path/term"
+        raise
     return json_response(WrittenGlossaryTerm(**written.term._asdict(), is_ordinary_word=written.is_ordinary_word))
 
 
