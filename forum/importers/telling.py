@@ -78,10 +78,9 @@ async def tell_members(database: Database, settings: Settings) -> Readers:
             pass
         if found.due:
             async with database.work() as session:
-                subject, details = ("import", "members"), {"letters": found.due}
-                await audit.record(
-                    session, actor_id=None, act="import.told", subject=subject, now=clock_now(), details=details
-                )
+                details: audit.Details = {"letters": found.due}
+                subject, now = ("import", "members"), clock_now()
+                await audit.record(session, actor_id=None, act="import.told", subject=subject, now=now, details=details)
     return found
 
 

@@ -276,6 +276,7 @@ ACTS: Mapping[str, str] = {
     "webhook.removed": mark("had another service told no more"),
     "public_report.answered": mark("answered a report without a post"),
     "public_report.assigned": mark("found the post of a report"),
+    "swept_post.settled": mark("left an old post as it is"),
     "service_complaint.answered": mark("answered a complaint about the service"),
     "message.settled": mark("settled a message to the charity"),
     "on_call.changed": mark("changed who is on call"),

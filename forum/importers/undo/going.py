@@ -22,7 +22,7 @@ GOES: Mapping[str, tuple[str, ...]] = {
     "post": (
         *("case_post.post_id", "finding.post_id", "moderation_case.post_id", "near_copy.post_id"),
         *("notification.post_id", "post_quote.post_id", "post_search.post_id", "quoted_words.post_id"),
-        *("reaction_count.post_id", "unindexed_post.post_id", "untold_post.post_id"),
+        *("reaction_count.post_id", "swept_post.post_id", "unindexed_post.post_id", "untold_post.post_id"),
     ),
     "moderation_case": (
         *("case_alarm.case_id", "case_call.case_id", "case_claim.case_id", "case_post.case_id"),

@@ -512,7 +512,7 @@ def test_every_command_says_what_it_does(forum: Forum) -> None:
     groups = {
         "admin": ("create", "grant", "revoke", "board", "hours"),
         "audit": ("verify",),
-        "import": ("look", "run", "check", "undo", "forget", "tell"),
+        "import": ("look", "run", "check", "undo", "forget", "tell", "sweep"),
         "mail": ("test", "list", "returned"),
     }
     alone = ("serve", "demo", "migrate", "openapi", *groups)
