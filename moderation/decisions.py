@@ -24,6 +24,8 @@ from forum.core.errors import Invalid, Stale
 from forum.core.work import Work
 from forum.members.aliases import get_owner, owner_of
 from forum.members.queries import lock_member_row
+from forum.members.standing import standing_of
+from forum.members.tables import Standing
 from forum.members.viewer import Viewer
 from forum.notifications import inbox
 from moderation import case_deciders, cases, findings, redaction, reports, statements
@@ -366,11 +368,22 @@ async def enforce(work: Work, moderator: Viewer, ruling: Ruling) -> Statement | 
 
 
 async def _undo_old_measures(work: Work, moderator: Viewer, ruling: Ruling) -> None:
-    """Undo what the old board decided in a case. What this house has decided now stays, also where it is the same."""
-    posts = {post.id: post for post in ruling.locked.posts}
+    """Undo what the old board decided in a case. What this house has decided now stays, also where it is the same.
+
+    Whose post is there again, or who may come back, is told.
+    """
+    posts, member_id = {post.id: post for post in ruling.locked.posts}, ruling.locked.member_id
     for applied in await list_old_measures(work.session, ruling.locked.case.id):
         post = posts[applied.on_post] if applied.post_id else None
         await undo_measure(MeasureContext(work, moderator, post, ruling.decision.id, applied.member_id), applied)
+        told = await statements.find_for_decision(work.session, applied.decision_id)
+        if post and post.visibility == Visibility.VISIBLE:
+            await inbox.notify(
+                work.session, member_id, inbox.NotificationKind.POST_PUBLISHED, work.now, post_id=post.id
+            )
+        elif told and not post and await standing_of(work.session, member_id, work.now) == Standing.ACTIVE:
+            ended = inbox.NotificationKind.STANDING_ENDED
+            await inbox.notify(work.session, member_id, ended, work.now, subject_id=told.id)
 
 
 def _contexts(work: Work, moderator: Viewer, ruling: Ruling, acts_on: MeasureTarget) -> list[MeasureContext]:
