@@ -3,14 +3,11 @@
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
-from uuid import UUID
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.cli.runtime import database_of, fail, first_steps, out, reaching, with_work
 from forum.core import backup as backups
@@ -26,8 +23,7 @@ from forum.importers.plan import Plan
 from forum.importers.run import Import, Stage, can_go_on, carry_over, find_unfinished
 from forum.importers.staging import Staging
 from forum.importers.tables import ImportRun
-from moderation import cases
-from moderation.case_priority import Category
+from moderation.carried_over import CarriedOver
 from moderation.gate import BoardGate
 
 cli = typer.Typer()
@@ -55,11 +51,19 @@ _SAID = {
     "without_address": ("Members to whose address no mail can be sent", "Only their password opens their account."),
     "banned": (
         "Members who were banned on the old board",
-        "They are banned here for a month at most. Each has a case in the queue: decide it before.",
+        "They are banned here for a month at most, and can ask for a second look from today. Each has a case in the "
+        "queue: decide it before.",
+    ),
+    "warnings": ("Warnings that members had on the old board", "They stand on their records, for moderators."),
+    "reports": ("Open reports of the last three months", "Each has a case in the queue."),
+    "terms": (
+        "Words that the old board replaced",
+        "They are offered under Moderation, Watched terms. None is looked for until an administrator chooses so.",
     ),
     "removed": (
         "Posts that were removed on the old board",
-        "They stay so. No decision of this house is behind them, so nobody can bring them back here.",
+        "They stay so. Beside each, moderators read what the old board decided, and can look into it; its author can "
+        "ask for a second look from today.",
     ),
     "held": ("Posts that waited for a moderator", "They wait here, too: each has a case in the queue."),
     "notices": ("Posts that a moderator of the old board changed", "They say so."),
@@ -156,11 +160,7 @@ async def _is_under_way(work: Work) -> bool:
 def make_import(staging: Staging, plan: Plan, settings: Settings) -> Import:
     """Return an import into a forum with moderation."""
     gate = BoardGate(settings.held_first_posts, settings.screening_region)
-    return Import(staging, plan, settings, gate, _open_case)
-
-
-async def _open_case(session: AsyncSession, member_id: UUID, now: datetime) -> None:
-    await cases.open_on_member(session, member_id, Category.OTHER, now)
+    return Import(staging, plan, settings, gate, CarriedOver(settings))
 
 
 def _back_up(url: str, file: Path) -> None:

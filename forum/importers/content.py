@@ -59,7 +59,8 @@ async def _write(database: Database, setting: Setting, batch: Sequence[ComingThr
         post_ids = iter(await take_ids(session, Post, sum(len(one.posts) for one in batch)))
         rows = BatchRows(setting)
         for thread_id, one in zip(thread_ids, batch, strict=True):
-            rows.add(one, thread_id, [next(post_ids) for _ in one.posts], reading.watchers.get(one.record.old, ()))
+            watchers = reading.watchers.get(one.record.old, ())
+            rows.add(one, thread_id, [next(post_ids) for _ in one.posts], watchers, reading.reported)
         for model, written in (
             (Thread, rows.threads),
             (Post, rows.posts),
@@ -73,6 +74,8 @@ async def _write(database: Database, setting: Setting, batch: Sequence[ComingThr
         await webhooks.forget_posts_of_transaction(session)
         for post_id in rows.held:
             await setting.gate.record(session, ("post", post_id), GateResult(HELD_BECAUSE), setting.now)
+        await setting.moderation.keep_removals(session, setting.run, rows.removals)
+        await setting.moderation.open_reports(session, setting.run, rows.reports)
         await add_counts(session, setting.run_id, rows.counts)
 
 
@@ -82,7 +85,9 @@ async def _write_board_watches(session: AsyncSession, setting: Setting, reading:
     Whoever follows one already goes on as they are, and whoever stopped here since does not begin again.
     """
     watched = reading.board_watchers.items()
-    rows = [row for old, who in watched for row in subscriptions_of(setting, who, board_id=setting.boards[old].id)]
+    followed = (row for old, who in watched for row in subscriptions_of(setting, who, board_id=setting.boards[old].id))
+    # Of two boards that went into one, both may have been followed.
+    rows = {(row["member_id"], row["board_id"]): row for row in followed}.values()
     place = (col(Subscription.member_id), col(Subscription.board_id))
     known = {tuple(row) for row in await session.execute(select(*place).where(col(Subscription.board_id).is_not(None)))}
     came = select(col(MovedItem.member_id), col(MovedItem.board_id)).where(

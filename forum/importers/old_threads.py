@@ -14,9 +14,10 @@ from forum.importers.batches import batches
 from forum.importers.board_rows import BoardHere
 from forum.importers.conversion import NewPost, OldPost, OldThread, folded_name
 from forum.importers.errors import CannotMove
+from forum.importers.old_moderation import OldModeration, RunTime
 from forum.importers.people import Author, People
 from forum.importers.plan import Plan
-from forum.importers.records import PostRecord, Shown, ThreadRecord, WatchRecord
+from forum.importers.records import PostRecord, ReportRecord, Shown, ThreadRecord, WatchRecord
 from forum.importers.staging import Staging
 from forum.importers.texts import posts_named
 from forum.importers.titles import is_whole
@@ -48,10 +49,16 @@ class Setting:
     people: People
     boards: Mapping[str, BoardHere]
     gate: Gate
+    moderation: OldModeration
     now: datetime
     latest: datetime  # nothing was written after it
     organisation: str  # of the advisers
     public_url: str = ""
+
+    @property
+    def run(self) -> RunTime:
+        """The run that brings them, and the time that it gives to what it writes."""
+        return RunTime(self.run_id, self.now)
 
 
 @dataclass(frozen=True)
@@ -94,6 +101,10 @@ class OldThreads:
         self.handles = _handles(setting.people, self.called)
         self.watchers: dict[str, list[str]] = {}  # of each thread
         self.board_watchers: dict[str, list[str]] = {}
+        self.reported: dict[str, list[ReportRecord]] = {}  # of each post: what waits to be settled, and is not too old
+        for report in staging.others(ReportRecord):
+            if report.reported_at >= setting.now - WAITS_FOR:
+                self.reported.setdefault(report.post, []).append(report)
         for watch in staging.others(WatchRecord):
             if watch.thread is not None:
                 self.watchers.setdefault(watch.thread, []).append(watch.person)

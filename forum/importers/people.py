@@ -1,15 +1,15 @@
 """Carry people over: with the names that the house allows, their address unconfirmed, and a password that it can check.
 
 Nobody gets a role: an old password of a moderator may have leaked long ago. Who was banned stays so for a month, in
-which a moderator of this house decides. Whoever wrote without an account, or closed
-it, becomes a member who has left, so that what they said still has an author. Bots never come.
+which a moderator of this house decides; who was warned has that on their record. Whoever wrote without an account, or
+closed it, becomes a member who has left, so that what they said still has an author. Bots never come.
 """
 
 import asyncio
 import json
 import os
-from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -29,8 +29,9 @@ from forum.importers.copying import copy_rows
 from forum.importers.counting import add_counts
 from forum.importers.errors import CannotMove
 from forum.importers.naming import Namer, NewNames, skeletons_of
+from forum.importers.old_moderation import OldBan, OldModeration, OldWarning, RunTime
 from forum.importers.plan import Plan
-from forum.importers.records import BanRecord, PersonKind, PersonRecord
+from forum.importers.records import BanRecord, PersonKind, PersonRecord, WarningRecord
 from forum.importers.staging import Staging
 from forum.importers.tables import MovedItem, MovedKind
 from forum.members import names
@@ -46,8 +47,6 @@ DORMANT = timedelta(days=3 * 365)
 ADDRESS_COUNTS = timedelta(days=2 * 365)
 BANNED_FOR = timedelta(days=30)  # or less: until then, a moderator of this house decides
 NO_ADDRESS = "moved.invalid"  # no mail goes there (RFC 2606)
-# Opens a case about a member, for whoever moderates: in this transaction, at this time.
-OpenCase = Callable[[AsyncSession, UUID, datetime], Awaitable[None]]
 GUEST, NOBODY = "guest:", "nobody:"  # before what we call somebody who had no id on the old board
 
 
@@ -127,7 +126,12 @@ class Arrival:
     now: datetime
     boards: Collection[str]  # which come, by old id: only who wrote there is needed
     forum_name: str
-    open_case: OpenCase
+    moderation: OldModeration
+
+    @property
+    def run(self) -> RunTime:
+        """The run that brings them, and the time that it gives to what it writes."""
+        return RunTime(self.run_id, self.now)
 
 
 async def carry_people(
@@ -147,7 +151,10 @@ async def carry_people(
         await _note_moved(session, arrival.source, people)
         namer = await _namer(session, arrival.source, arrival.forum_name)
     coming = _choose(staging, plan, people, arrival, namer)
-    bans = {ban.person: ban.until for ban in staging.others(BanRecord) if ban.until is None or ban.until > now}
+    bans = {ban.person: ban for ban in staging.others(BanRecord) if ban.until is None or ban.until > now}
+    warned = defaultdict[str, list[datetime]](list)
+    for warning in staging.others(WarningRecord):
+        warned[warning.person].append(warning.given_at)
     logins = await _known_logins(database, coming)
     with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="old-passwords") as threads:
         for first in range(0, len(coming), BATCH):
@@ -158,6 +165,7 @@ async def carry_people(
                 async with database.work() as session:
                     await _write(session, batch, rows, arrival, logins)
                     await _ban(session, zip(batch, rows, strict=True), bans, arrival)
+                    await _warn(session, zip(batch, rows, strict=True), warned, arrival)
             except UniqueViolationError as error:
                 raise CannotMove(
                     "Somebody joined a moment ago under a name that was to move. Start the import again: it goes on."
@@ -360,17 +368,35 @@ async def _write(
 async def _ban(
     session: AsyncSession,
     batch: Iterator[tuple[ComingPerson, dict[str, Any]]],
-    bans: Mapping[str, datetime | None],
+    bans: Mapping[str, BanRecord],
     arrival: Arrival,
 ) -> None:
-    """Keep those shut out who were banned, and open a case about each: here, nobody is without a decision and a say."""
-    latest = arrival.now + BANNED_FOR
+    """Keep those shut out who were banned, with a decision and a say, as everybody has them here."""
+    now, latest, kept = arrival.now, arrival.now + BANNED_FOR, list[OldBan]()
     for one, row in batch:
-        if one.names and one.old in bans:
-            until = min(bans[one.old] or latest, latest)
-            await add_sanction(session, row["id"], Standing.BANNED, arrival.now, until)
-            await arrival.open_case(session, row["id"], arrival.now)
-            await add_counts(session, arrival.run_id, {"banned": 1})
+        if one.names and (ban := bans.get(one.old)):
+            until = min(ban.until or latest, latest)
+            sanction = await add_sanction(session, row["id"], Standing.BANNED, now, until)
+            since = min(ban.since or now, now)
+            kept.append(OldBan(row["id"], sanction.id, since, until, ban.reason, ban.note))
+    if kept:
+        await arrival.moderation.keep_bans(session, arrival.run, kept)
+        await add_counts(session, arrival.run_id, {"banned": len(kept)})
+
+
+async def _warn(
+    session: AsyncSession,
+    batch: Iterator[tuple[ComingPerson, dict[str, Any]]],
+    warned: Mapping[str, Sequence[datetime]],
+    arrival: Arrival,
+) -> None:
+    """Keep on the record of each how often they were warned, and when."""
+    given = [
+        OldWarning(row["id"], min(at, arrival.now)) for one, row in batch if one.names for at in warned.get(one.old, ())
+    ]
+    if given:
+        await arrival.moderation.keep_warnings(session, arrival.run, given)
+        await add_counts(session, arrival.run_id, {"warnings": len(given)})
 
 
 def _logins(batch: Iterator[tuple[ComingPerson, UUID]], known: KnownLogins, now: datetime) -> Iterator[dict[str, Any]]:

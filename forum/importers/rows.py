@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,13 +13,15 @@ from forum.content.posts.tables import Visibility, Voice
 from forum.content.subscriptions import ChosenBy, Mode
 from forum.content.threads.tables import ThreadState, ThreadVisibility
 from forum.importers.conversion import NewPost
+from forum.importers.old_moderation import OldRemoval, OldReport
 from forum.importers.old_threads import ComingThread, PlacedPost, Setting
-from forum.importers.records import PostRecord, Shown, ThreadRecord
+from forum.importers.records import PostRecord, RemovalRecord, ReportRecord, Shown, ThreadRecord
 from forum.importers.tables import MovedKind
 from forum.importers.titles import is_whole, title_of
 
 HELD_BECAUSE = "It waited for a moderator on the old board. A moderator reads it before it appears. You will be told."
 REMOVED_NOTICE = json.dumps({"kind": "removed", "by": None, "rules": [], "text": "Removed by a moderator"})
+TAKEN_BACK_NOTICE = json.dumps({"kind": "withdrawn", "by": None, "rules": [], "text": "Withdrawn by its author"})
 ADVISER_TITLE = "Adviser"
 
 
@@ -35,10 +37,19 @@ class BatchRows:
     subscriptions: list[dict[str, Any]] = field(default_factory=list)
     moved: list[dict[str, Any]] = field(default_factory=list)
     held: list[int] = field(default_factory=list)
+    removals: list[OldRemoval] = field(default_factory=list)
+    reports: list[OldReport] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
-    def add(self, one: ComingThread, thread_id: int, ids: Sequence[int], watchers: Sequence[str]) -> None:
-        """Add the rows of a thread."""
+    def add(
+        self,
+        one: ComingThread,
+        thread_id: int,
+        ids: Sequence[int],
+        watchers: Sequence[str],
+        reported: Mapping[str, Sequence[ReportRecord]],
+    ) -> None:
+        """Add the rows of a thread; `reported` is what was said of its posts and waits to be settled."""
         by_old = {placed.record.old: placed for placed in one.placed}
         posts = [
             self._post_row(post, by_old[post.old], thread_id, post_id)
@@ -46,6 +57,11 @@ class BatchRows:
         ]
         self.posts += posts
         self.held += [row["id"] for row in posts if row["visibility"] == Visibility.HELD]
+        for post, row in zip(one.posts, posts, strict=True):
+            if row["visibility"] == Visibility.REMOVED:
+                self.removals.append(_removal(row, by_old[post.old], self.setting))
+            elif post.part == 1 and one.record.shown is not Shown.REMOVED:
+                self.reports += self._reports(row, reported.get(post.old, ()))
         self.threads.append(_thread_row(one, thread_id, posts))
         for post, post_id in zip(one.posts, ids, strict=True):
             self.quotes += [
@@ -89,6 +105,18 @@ class BatchRows:
             "quotes_recorded": True,
         }
 
+    def _reports(self, row: dict[str, Any], reported: Sequence[ReportRecord]) -> Iterator[OldReport]:
+        """Give what was reported of a post, of each who reported it once; they are named only where they came too."""
+        people = self.setting.people.by_old
+        seen = set[str | None]()
+        for report in reported:
+            if report.by not in seen or report.by is None:
+                seen.add(report.by)
+                by = people.get(report.by or "")
+                reporter_id = by.id if by and by.handle else None
+                reported_at = min(report.reported_at, self.setting.now)
+                yield OldReport(row["id"], row["number"], reporter_id, reported_at, report.reason)
+
     def _badge(self, placed: PlacedPost) -> tuple[str, str, str] | None:
         if not placed.is_adviser:
             return None
@@ -113,6 +141,7 @@ class BatchRows:
         for row in posts:
             if row["visibility"] != Visibility.VISIBLE:
                 self.counts[row["visibility"]] += 1
+        self.counts["reports"] = len(self.reports)
         self.counts["notices"] += sum(post.edited is not None for post in one.posts)
         for post in one.posts:
             if post.part == 1:
@@ -123,15 +152,43 @@ class BatchRows:
 def _notice(post: NewPost, placed: PlacedPost) -> str | None:
     """Return what readers see of a moderator's change, as JSON."""
     if placed.visibility == Visibility.REMOVED:
-        return REMOVED_NOTICE
+        return TAKEN_BACK_NOTICE if _is_taken_back(placed) else REMOVED_NOTICE
     if post.edited is None:
         return None
     return json.dumps({"kind": "edited", "by": post.edited.by, "rules": [], "text": post.edited.text})
 
 
+def _is_taken_back(placed: PlacedPost) -> bool:
+    """Return whether the author removed their post themselves."""
+    removed = placed.record.removed
+    return bool(removed and removed.by and removed.by == placed.record.author)
+
+
+def _removal(row: dict[str, Any], placed: PlacedPost, setting: Setting) -> OldRemoval:
+    known = placed.record.removed or RemovalRecord()
+    by = setting.people.by_old.get(known.by or "")
+    return OldRemoval(
+        post_id=row["id"],
+        thread_id=row["thread_id"],
+        number=row["number"],
+        author_id=row["author_id"],
+        has_account=placed.author.handle is not None,
+        words=row["body_markdown"],
+        at=min(known.at or row["created_at"], setting.now),
+        is_dated=known.at is not None,
+        by=by.handle if by else None,
+        by_author=_is_taken_back(placed),
+        reason=known.reason,
+        notice=row["notice"],
+    )
+
+
 def digest_of(record: PostRecord | ThreadRecord) -> bytes:
-    """Return by what a later run sees whether something changed on the old board."""
-    return hashlib.blake2b(record.model_dump_json().encode(), digest_size=16).digest()
+    """Return by what a later run sees whether something changed on the old board.
+
+    Not by whom a post was removed: that is no change of what is read.
+    """
+    return hashlib.blake2b(record.model_dump_json(exclude={"removed"}).encode(), digest_size=16).digest()
 
 
 def _thread_row(one: ComingThread, thread_id: int, posts: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -143,7 +200,7 @@ def _thread_row(one: ComingThread, thread_id: int, posts: Sequence[dict[str, Any
         "author_id": first["author_id"],
         "title": title_of(record.title),
         "title_revision": 1,
-        "state": (ThreadState.LOCKED if record.is_locked else ThreadState.OPEN).value,
+        "state": (ThreadState.LOCKED if record.is_locked or one.board.locks else ThreadState.OPEN).value,
         "pinned": record.is_pinned,
         "visibility": _thread_visibility(record, first, counts).value,
         "version": 1,

@@ -20,10 +20,13 @@ from forum.core.gate import Gate
 from forum.core.settings import Settings
 from forum.importers.board_rows import carry_boards, refuse_wider
 from forum.importers.content import carry_threads
+from forum.importers.counting import add_counts
 from forum.importers.errors import CannotMove
+from forum.importers.old_moderation import OldModeration, OldTerm, RunTime
 from forum.importers.old_threads import Setting
-from forum.importers.people import Arrival, OpenCase, carry_people
+from forum.importers.people import Arrival, carry_people
 from forum.importers.plan import Plan
+from forum.importers.records import TermRecord
 from forum.importers.rows import digest_of
 from forum.importers.staging import Staging
 from forum.importers.tables import ImportRun, MovedItem, MovedKind, RunState
@@ -65,7 +68,7 @@ class Import:
     plan: Plan
     settings: Settings
     gate: Gate
-    open_case: OpenCase  # about somebody who was banned on the old board
+    moderation: OldModeration  # what becomes of what the old board decided
 
     @property
     def source(self) -> str:
@@ -104,7 +107,7 @@ async def carry_over(database: Database, wanted: Import, *, seen: Seen = lambda 
             database,
             staging,
             wanted.plan,
-            Arrival(*place, started, boards.keys(), wanted.settings.name, wanted.open_case),
+            Arrival(*place, started, boards.keys(), wanted.settings.name, wanted.moderation),
             seen=lambda count: seen(Stage.PEOPLE, count),
         )
         setting = Setting(
@@ -114,12 +117,14 @@ async def carry_over(database: Database, wanted: Import, *, seen: Seen = lambda 
             people=people,
             boards=boards,
             gate=wanted.gate,
+            moderation=wanted.moderation,
             now=started,
             latest=clock_now(),
             organisation=staging.source.name or wanted.settings.name,
             public_url=wanted.settings.public_url,
         )
         await carry_threads(database, staging, setting, seen=lambda count: seen(Stage.POSTS, count))
+        await _offer_terms(database, wanted, RunTime(run.id, started))
         ended = await _end(database, run)
     await _analyze(database)
     return ended
@@ -183,6 +188,13 @@ async def _refuse_undoing(session: AsyncSession) -> None:
     undoing = select(col(ImportRun.source)).where(col(ImportRun.state) == RunState.UNDOING).limit(1)
     if source := (await session.execute(undoing)).scalar():
         raise CannotMove(f"The import of {source} is being taken back. First run `forum import undo` to its end.")
+
+
+async def _offer_terms(database: Database, wanted: Import, run: RunTime) -> None:
+    terms = [OldTerm(term.words, term.replacement) for term in wanted.staging.others(TermRecord)]
+    async with database.work() as session:
+        offered = await wanted.moderation.offer_terms(session, run, terms)
+        await add_counts(session, run.run_id, {"terms": offered})
 
 
 async def _end(database: Database, run: ImportRun) -> ImportRun:

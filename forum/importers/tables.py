@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, LargeBinary, text
+from sqlalchemy import BigInteger, CheckConstraint, Index, LargeBinary, false, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -70,6 +70,7 @@ class MovedItem(SQLModel, table=True):
             "AND (edited_by IS NULL OR kind = 'post')",
             name="to",
         ),
+        CheckConstraint("NOT is_merged OR kind = 'board'", name="merged"),
         Index("ix_moved_place", "thread_id", "number"),
         Index("ix_moved_edited_by", "edited_by", postgresql_where=text("edited_by IS NOT NULL")),
         Index("ix_moved_member_id", "member_id", postgresql_where=text("member_id IS NOT NULL")),
@@ -84,6 +85,11 @@ class MovedItem(SQLModel, table=True):
     number: int | None = None
     edited_by: UUID | None = Field(
         default=None, foreign_key="member.id", description="Whose name the notice of an old moderator's change says"
+    )
+    is_merged: bool = Field(
+        default=False,
+        sa_column_kwargs={"server_default": false()},
+        description="Of a board: it went into one that is another's, or that was here before",
     )
     digest: bytes | None = Field(
         default=None, sa_type=LargeBinary, description="Of what it was on the old board: whether it changed there since"
