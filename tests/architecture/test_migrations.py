@@ -293,6 +293,7 @@ DATA: dict[str, list[str]] = {
     "0071": WAITED,
     "0073": WAITED,
     "0074": WAITED,
+    "0074b": WAITED,
 }
 
 

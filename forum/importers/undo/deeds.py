@@ -7,7 +7,7 @@ from itertools import groupby
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum.importers.undo.going import Going, Key, ids_in
+from forum.importers.undo.going import Going, Key, goes_by, ids_in
 
 Noun = tuple[str, str]  # of one, of several
 POST: Noun = ("post", "posts")
@@ -63,7 +63,7 @@ def describe(deeds: Mapping[Noun, int]) -> str:
 
 def _count(going: Going, table: str, keys: Sequence[Key]) -> str:
     """Return the query that counts the rows of a table that lead to what goes, and stay themselves."""
-    owned = [f"{key.column} IN {ids_in(key.parent)}" for key in going.owners_of(table)]
+    owned = [goes_by(key) for key in going.owners_of(table)]
     if table in going.tables:
         owned.append(f"id IN {ids_in(table)}")
     goes = " OR ".join(owned) or "false"

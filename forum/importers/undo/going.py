@@ -17,17 +17,27 @@ from sqlalchemy.ext.asyncio import AsyncSession
 GOES: Mapping[str, tuple[str, ...]] = {
     "thread": (
         *("feed_entry.thread_id", "moved.thread_id", "notification.thread_id", "post.thread_id"),
-        *("read_mark.thread_id", "subscription.thread_id", "thread_search.thread_id", "unindexed_thread.thread_id"),
+        *(
+            "read_mark.thread_id",
+            "subscription.thread_id",
+            "thread_search.thread_id",
+            "thread_title_revision.thread_id",
+        ),
+        "unindexed_thread.thread_id",
     ),
     "post": (
         *("case_post.post_id", "finding.post_id", "moderation_case.post_id", "near_copy.post_id"),
-        *("notification.post_id", "post_quote.post_id", "post_search.post_id", "quoted_words.post_id"),
+        *("notification.post_id", "post_quote.post_id", "post_revision.post_id", "post_search.post_id"),
+        "quoted_words.post_id",
         *("reaction_count.post_id", "swept_post.post_id", "unindexed_post.post_id", "untold_post.post_id"),
     ),
     "moderation_case": (
         *("case_alarm.case_id", "case_call.case_id", "case_claim.case_id", "case_post.case_id"),
-        *("case_recusal.case_id", "finding.case_id", "mail.subject_id", "near_copy.case_id", "notification.subject_id"),
+        *("case_recusal.case_id", "decision.case_id", "finding.case_id", "mail.subject_id", "near_copy.case_id"),
+        *("notification.subject_id", "report.case_id"),
     ),
+    "decision": ("measure.decision_id", "statement.decision_id"),
+    "report": (),
     "persona": (
         *("ignored.persona_id", "mail.about_persona_id", "moderation_case.subject_persona_id"),
         *("post_search.author_id", "post_tally.persona_id", "search.author_id"),
@@ -36,13 +46,31 @@ GOES: Mapping[str, tuple[str, ...]] = {
         *("device.member_id", "guest_repeat.member_id", "ignored.member_id", "letter_choice.member_id"),
         *("mail.member_id", "mail_due.member_id", "mailed_link.member_id", "member_session.member_id"),
         *("moved.member_id", "notification.member_id", "off_link.member_id", "old_login.member_id"),
-        *("passkey_challenge.member_id", "persona.id", "read_mark.member_id", "rules_acceptance.member_id"),
+        *(
+            "passkey_challenge.member_id",
+            "past_warning.member_id",
+            "persona.id",
+            "read_mark.member_id",
+            "rules_acceptance.member_id",
+        ),
         *("safe_repeat.member_id", "sanction.member_id", "search.member_id", "subscription.member_id"),
     ),
     "board": (
         *("board_tally.board_id", "feed_entry.board_id", "moved.board_id", "post_tally.board_id"),
         *("search.board_id", "subscription.board_id"),
     ),
+}
+# Of these, a row goes only if it came from the old board; those that people made here keep what they belong to.
+CAME: Mapping[tuple[str, str], str] = {
+    ("decision", "case_id"): "import_run_id IS NOT NULL",
+    # They were filed before their post came.
+    ("report", "case_id"): "filed_at < (SELECT min(started_at) FROM import_run JOIN moved ON run_id = import_run.id "
+    "JOIN post ON post.thread_id = moved.thread_id WHERE post.id = report.post_id)",
+    # A later run leaves earlier words, too, and its mark says up to which revision.
+    ("post_revision", "post_id"): "number < (SELECT (to_jsonb(moved) ->> 'revision')::int FROM moved JOIN post "
+    "USING (thread_id, number) WHERE moved.kind = 'post' AND post.id = post_revision.post_id)",
+    ("thread_title_revision", "thread_id"): "sealed AND NOT EXISTS (SELECT FROM measure "
+    "WHERE measure.thread_id = thread_title_revision.thread_id AND kind = 'retitle')",
 }
 # Columns that name something without a foreign key to it.
 LOOSE = {
@@ -100,7 +128,18 @@ class Going:
 
     def watched(self) -> Iterator[Key]:
         """Give the keys that lead from what people did to something that goes."""
-        return (key for key in self.keys if key.parent in GOES and key not in self.owning)
+        return (
+            key
+            for key in self.keys
+            if key.parent in GOES and (key not in self.owning or (key.child, key.column) in CAME)
+        )
+
+
+def goes_by(key: Key) -> str:
+    """Return the condition that a row goes with what it belongs to by this key."""
+    belongs = f"{key.child}.{key.column} IN {ids_in(key.parent)}"
+    came = CAME.get((key.child, key.column))
+    return f"({belongs} AND {came})" if came else belongs
 
 
 def ids_in(table: str) -> str:
@@ -120,8 +159,7 @@ async def collect(
     """Note in temporary tables which rows go; the rows themselves are locked where `lock` says so."""
     for table in going.tables:
         ids = [roots[table]] if table in roots else []
-        named_by = [(key.column, key.parent) for key in going.owners_of(table)]
-        ids += [f"SELECT id FROM {table} WHERE {name} IN {ids_in(parent)}" for name, parent in named_by]  # noqa: S608
+        ids += [f"SELECT id FROM {table} WHERE {goes_by(key)}" for key in going.owners_of(table)]  # noqa: S608
         which = " UNION ".join(ids) or f"SELECT id FROM {table} WHERE false"  # noqa: S608
         made = f"CREATE TEMP TABLE going_{table} ON COMMIT DROP AS SELECT id FROM {table} WHERE false"  # noqa: S608
         await session.execute(text(made))
@@ -133,9 +171,9 @@ async def collect(
 
 
 async def delete_rows(session: AsyncSession, going: Going) -> None:
-    """Delete the rows that were collected: first what belongs to them."""
-    for key in sorted(going.owning):
+    """Delete the rows that were collected: first what belongs to them, and of that first what only `moved` explains."""
+    for key in sorted(going.owning, key=lambda key: ((key.child, key.column) not in CAME, key)):
         if key.child not in going.tables:
-            await session.execute(text(f"DELETE FROM {key.child} WHERE {key.column} IN {ids_in(key.parent)}"))  # noqa: S608
+            await session.execute(text(f"DELETE FROM {key.child} WHERE {goes_by(key)}"))  # noqa: S608
     for table in reversed(going.tables):
         await session.execute(text(f"DELETE FROM {table} WHERE id IN {ids_in(table)}"))  # noqa: S608

@@ -60,6 +60,14 @@ _COUNT_DOWN = (
 )
 
 
+# Words that the old board replaced, of which nobody here made anything.
+_OFFERED = """
+DELETE FROM watched_term USING import_run WHERE import_run.id = import_run_id AND source = :source AND NOT EXISTS (
+    SELECT FROM watched_term AS newer WHERE newer.id = watched_term.id AND newer.version > watched_term.version
+)
+"""
+
+
 async def look(database: Database, source: str | None) -> TakenBack:
     """Return what would go, and change nothing. Raises CannotMove as `take_back` does before it begins."""
     async with alone(database), database.work() as session:
@@ -176,6 +184,7 @@ async def _end(session: AsyncSession, source: str, now: datetime) -> None:
     await _refuse(session, going, "Its boards stay")
     await delete_rows(session, going)
     await session.execute(delete(MovedItem).where(col(MovedItem.source) == source))
+    await session.execute(text(_OFFERED), {"source": source})
     undoing = select(ImportRun).where(col(ImportRun.state) == RunState.UNDOING, col(ImportRun.source) == source)
     for run in (await session.execute(undoing.with_for_update())).scalars().all():
         run.state = RunState.UNDONE
