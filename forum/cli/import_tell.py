@@ -9,7 +9,7 @@ from forum.core import signals
 from forum.core.database import Database
 from forum.core.settings import Settings
 from forum.importers.errors import CannotMove
-from forum.importers.telling import Readers, count_readers, tell_members
+from forum.importers.telling import Addressees, count_addressees, tell_members
 
 cli = typer.Typer()
 
@@ -33,19 +33,19 @@ def tell(*, dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say ho
         first_steps(url)
         try:
             if dry_run:
-                readers = with_work(url, lambda work: count_readers(work.session, work.now))
+                found = with_work(url, lambda work: count_addressees(work.session, work.now))
             else:
-                readers = signals.run(_tell(url, settings))
+                found = signals.run(_tell(url, settings))
         except CannotMove as error:
             fail(str(error))
     said = "would get the letter" if dry_run else "get the letter, as the mail server takes them"
-    out.print(f"{readers.due:,} {'member' if readers.due == 1 else 'members'} {said}.", highlight=False)
+    out.print(f"{found.due:,} {'member' if found.due == 1 else 'members'} {said}.", highlight=False)
     for key, what in _SAID.items():
-        if count := getattr(readers, key):
+        if count := getattr(found, key):
             out.print(f"- {what}: {count:,}. They get none.", highlight=False)
 
 
-async def _tell(url: str, settings: Settings) -> Readers:
+async def _tell(url: str, settings: Settings) -> Addressees:
     database = Database(url, pool_size=2)
     try:
         return await tell_members(database, settings)

@@ -14,7 +14,7 @@ from forum.importers.errors import CannotMove
 from forum.importers.forgetting import Forgotten
 from forum.importers.tables import MovedKind
 from forum.importers.undo import taking_back
-from forum.importers.undo.taking_back import Part, TakenBack
+from forum.importers.undo.taking_back import TakenBack, UndoStage
 
 cli = typer.Typer()
 
@@ -70,9 +70,9 @@ async def _undo(url: str, source: str | None, *, dry_run: bool) -> TakenBack:
         if dry_run:
             return await taking_back.look(database, source)
         with bar() as progress:
-            tasks = {part: progress.add_task(part.capitalize(), total=None) for part in Part}
+            tasks = {stage: progress.add_task(stage.capitalize(), total=None) for stage in UndoStage}
             return await taking_back.take_back(
-                database, source, seen=lambda part, count: progress.advance(tasks[part], count)
+                database, source, seen=lambda stage, count: progress.advance(tasks[stage], count)
             )
     finally:
         await database.close()

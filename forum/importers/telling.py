@@ -45,7 +45,7 @@ _NOTE = text(
 )
 
 
-class Readers(NamedTuple):
+class Addressees(NamedTuple):
     """How many of those who moved get the letter, and how many do not."""
 
     due: int
@@ -55,13 +55,13 @@ class Readers(NamedTuple):
     shut_out: int
 
 
-async def count_readers(session: AsyncSession, now: datetime) -> Readers:
+async def count_addressees(session: AsyncSession, now: datetime) -> Addressees:
     """Return how many get the letter, and how many do not, and why."""
     counted = {state: int(count) for state, count in await session.execute(_COUNTED, {"ours": OURS_BEGIN, "now": now})}
-    return Readers(*(counted.get(state, 0) for state in Readers._fields))
+    return Addressees(*(counted.get(state, 0) for state in Addressees._fields))
 
 
-async def tell_members(database: Database, settings: Settings) -> Readers:
+async def tell_members(database: Database, settings: Settings) -> Addressees:
     """Queue the letter to each member who is to get it, and return how many they were.
 
     Each batch is one transaction, with the mark that they were told: who is killed midway goes on with the next. Raises
@@ -73,7 +73,7 @@ async def tell_members(database: Database, settings: Settings) -> Readers:
         async with database.work() as session:
             if unfinished := await find_unfinished(session):
                 raise CannotMove(f"The import of {unfinished.source} was not ended. Run it to its end first.")
-            found = await count_readers(session, clock_now())
+            found = await count_addressees(session, clock_now())
         while await tell_some(database):
             pass
         if found.due:

@@ -28,7 +28,7 @@ from forum.importers.undo.going import Going, collect, delete_rows, read_keys
 THREADS, POSTS, PEOPLE = 100, 2_000, 200  # in one batch
 
 
-class Part(StrEnum):
+class UndoStage(StrEnum):
     """What is taken back at the moment."""
 
     POSTS = "posts"
@@ -77,7 +77,10 @@ async def look(database: Database, source: str | None) -> TakenBack:
 
 
 async def take_back(
-    database: Database, source: str | None = None, *, seen: Callable[[Part, int], None] = lambda _part, _count: None
+    database: Database,
+    source: str | None = None,
+    *,
+    seen: Callable[[UndoStage, int], None] = lambda _part, _count: None,
 ) -> TakenBack:
     """Delete all that the runs from one old board brought. `seen` is told how many posts and people each batch had.
 
@@ -88,9 +91,9 @@ async def take_back(
         async with database.work() as session:
             begun = await _begin(session, source, clock_now())
         while posts := await _take_threads(database, begun.source):
-            seen(Part.POSTS, posts)
+            seen(UndoStage.POSTS, posts)
         while people := await _take_people(database, begun.source):
-            seen(Part.PEOPLE, people)
+            seen(UndoStage.PEOPLE, people)
         async with database.work() as session:
             await _end(session, begun.source, clock_now())
     return begun

@@ -12,7 +12,7 @@ from forum.importers import telling
 from forum.importers.errors import CannotMove
 from forum.importers.forgetting import KEPT_FOR, Forgotten, forget
 from forum.importers.run import NOT_SET
-from forum.importers.telling import Readers, count_readers, tell_members
+from forum.importers.telling import Addressees, count_addressees, tell_members
 from tests.forum.importers.test_moving_in import API, PASSWORD, move_in, rows, small_board
 from tests.support import mailbox, make
 from tests.support.jobs import clean_up
@@ -41,13 +41,13 @@ async def test_members_get_one_letter_and_a_year_later_old_passwords_open_nothin
 
     # Nia and Max were there lately. Mum knows it, and of the others no address can be trusted; Sunny is banned, too.
     async with services.database.work() as session:
-        assert await count_readers(session, clock.now()) == Readers(2, 0, 1, 3, 0)
+        assert await count_addressees(session, clock.now()) == Addressees(2, 0, 1, 3, 0)
     assert await telling.tell_some(services.database)  # it is killed after the first batch
-    assert await tell_members(services.database, settings) == Readers(1, 1, 1, 3, 0)
-    assert await tell_members(services.database, settings) == Readers(0, 2, 1, 3, 0)
+    assert await tell_members(services.database, settings) == Addressees(1, 1, 1, 3, 0)
+    assert await tell_members(services.database, settings) == Addressees(0, 2, 1, 3, 0)
     letters = await mailbox.come(services)
     assert [letter.to for letter in letters] == ["max@example.org", "nia@example.org"]
-    assert await tell_members(services.database, settings) == Readers(0, 2, 1, 3, 0)
+    assert await tell_members(services.database, settings) == Addressees(0, 2, 1, 3, 0)
     assert await mailbox.come(services) == []
     for letter in letters:
         assert letter.subject == "Your account has moved"
