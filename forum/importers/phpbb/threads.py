@@ -76,7 +76,7 @@ class Content:
             "SELECT post_id, posts.topic_id, poster_id, post_time, coalesce(post_visibility, post_approved, 0), "
             "post_edit_time, post_edit_user, post_username, post_subject, post_text, bbcode_uid, post_edit_reason, "
             "post_delete_time, post_delete_user, "
-            "coalesce(nullif(post_delete_reason, ''), CASE WHEN topic_visibility = 2 THEN topic_delete_reason END) "
+            "coalesce(nullif(post_delete_reason, x''), CASE WHEN topic_visibility = 2 THEN topic_delete_reason END) "
             "FROM {posts} AS posts LEFT JOIN {topics} AS topics ON topics.topic_id = posts.topic_id "
             "ORDER BY post_id"
         )

@@ -226,6 +226,8 @@ async def test_what_the_old_board_decided_is_seen_told_and_undone_as_what_this_h
             assert "ban" in (await orla.get(f"/moderation/cases/{banned['id']}")).text
             await decide(orla, banned, "dismiss")
             assert (await read(toad, "/me"))["standing"] == "active"
+            ended = "SELECT handle FROM notification JOIN member ON member.id = member_id WHERE kind = 'standing_ended'"
+            assert await sql(services, ended) == [("toad",)]
             async with make.work(services) as work:
                 viewer = await make.viewer(services, "toad")
                 [section] = await export_own(work.session, viewer, work.now)
@@ -311,8 +313,11 @@ async def test_a_board_goes_into_another_one_and_no_more_people_read_it(
 
     await move_in(services, tmp_path, b12="11", b13="/boards/new-here")
     for _ in range(2):  # a second run leaves all as it is
-        threads = "SELECT slug, title, state, board.id IN (SELECT board_id FROM moved WHERE kind = 'board' AND NOT is_merged) FROM thread "
-        assert await sql(services, f"{threads} JOIN board ON board.id = board_id ORDER BY thread.id") == [
+        threads = (
+            "SELECT slug, title, state, EXISTS (SELECT FROM moved WHERE moved.board_id = board.id AND NOT is_merged) "
+            "FROM thread JOIN board ON board.id = thread.board_id ORDER BY thread.id"
+        )
+        assert await sql(services, threads) == [
             ("court", "Is it my fault?", "open", True),
             ("court", "Taken down", "open", True),
             ("court", "A letter came", "locked", True),  # nobody could write there
