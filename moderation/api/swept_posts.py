@@ -20,14 +20,14 @@ class SweptPost(ResponseBody):
 
     id: Id
     thread_id: Id
-    number: int
-    thread_title: str
+    number: int = Field(description="In its thread", examples=[2])
+    thread_title: str = Field(examples=["Is it my fault?"])
     board: str = Field(examples=["new-here"])
     author: Author
-    content_warning: str | None
-    body_markdown: str
+    content_warning: str | None = Field(examples=["A visit"])
+    body_markdown: str = Field(examples=["Ring me on 07700 900123, please."])
     created_at: Moment
-    kinds: list[DetailKind] = Field(description="What may show who somebody is")
+    kinds: list[DetailKind] = Field(description="What may show who somebody is", examples=[["telephone"]])
     found_at: Moment
 
 
