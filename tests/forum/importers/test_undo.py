@@ -13,13 +13,14 @@ from sqlalchemy import text
 from forum.core import clock
 from forum.http.services import Services
 from forum.importers.errors import CannotMove
-from forum.importers.records import ReportRecord, TermRecord, WarningRecord
+from forum.importers.plan import HERE
+from forum.importers.records import BoardRecord, Readers, ReportRecord, TermRecord, ThreadRecord, WarningRecord
 from forum.importers.undo import taking_back
 from forum.importers.undo.deeds import NOUNS, count_deeds, describe
 from forum.importers.undo.going import CAME, GOES, collect, read_keys
 from forum.importers.undo.taking_back import look, take_back
 from forum.members.tables import Role
-from tests.forum.importers.test_moving_in import API, PASSWORD, THEN, move_in, rows, small_board
+from tests.forum.importers.test_moving_in import API, PASSWORD, THEN, move_in, post, rows, small_board
 from tests.support import make
 from tests.support.jobs import run_due_jobs, run_hourly_jobs
 from tests.support.scenes import house_rules, sql
@@ -76,7 +77,7 @@ async def before(services: Services) -> dict[str, list[str]]:
 async def moved(services: Services, before: dict[str, list[str]], tmp_path: Path) -> Services:
     """A forum into which the small board moved, and whose worker did all that was to do."""
     assert before["post"]
-    await move_in(services, tmp_path, decided_board(clock.now()))
+    await move_in(services, tmp_path, decided_board(clock.now()), b15={"into": f"{HERE}new-here"})
     await run_due_jobs(services, clock.now())
     return services
 
@@ -86,6 +87,10 @@ def decided_board(now: datetime) -> list[Any]:
     then = now - timedelta(days=20)
     return [
         *small_board(now),
+        BoardRecord(old="15", name="Letters", readers=Readers.EVERYONE, position=4),
+        ThreadRecord(old="8", board="15", author="10", title="Into a board that was here"),
+        post(40, 8, "10", "A letter came."),
+        post(41, 8, "3", "Which one?"),
         WarningRecord(person="4", given_at=THEN),
         ReportRecord(post="2", by="3", reported_at=then, reason="Not so kind"),
         TermRecord(words="social worker*", replacement="SW"),
@@ -113,7 +118,7 @@ async def test_once_it_is_taken_back_the_forum_is_as_it_was(
         f"SELECT id, {thread}, 'each', 'self', now() FROM member WHERE handle = 'heron' RETURNING 1",
     )
     found = await look(moved.database, None)
-    assert found == ("phpbb Kin", {"board": 3, "person": 9, "post": 16, "thread": 5})
+    assert found == ("phpbb Kin", {"board": 4, "person": 9, "post": 18, "thread": 6})
 
     # It is killed after each of its batches, and goes on; meanwhile nothing can move in.
     monkeypatch.setattr(taking_back, "THREADS", 2)
