@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, any_, bindparam, update
+from sqlalchemy import ARRAY, BigInteger, any_, bindparam, select, update
 from sqlalchemy import case as case_when
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -57,9 +57,12 @@ class CarriedOver:
         """
         if not removals:
             return
-        decided = [(removal, new_id(), new_id()) for removal in removals]
-        await copy_rows(session, Case, [_case_row(removal, case_id) for removal, case_id, _ in decided])
-        await _note_revisions(session, [removal.post_id for removal in removals])
+        # A post that moved before may have a case here.
+        known = await _list_cases(session, [removal.post_id for removal in removals])
+        decided = [(removal, known.get(removal.post_id) or new_id(), new_id()) for removal in removals]
+        new = [(removal, case_id) for removal, case_id, _ in decided if removal.post_id not in known]
+        await copy_rows(session, Case, [_case_row(removal, case_id) for removal, case_id in new])
+        await _note_revisions(session, [removal.post_id for removal, _ in new])
         await copy_rows(session, Decision, [_decision_row(*one, run.run_id) for one in decided])
         await copy_rows(session, AppliedMeasure, [_measure_row(removal, made) for removal, _, made in decided])
         told = [(removal, made) for removal, _, made in decided if removal.has_account and not removal.by_author]
@@ -168,9 +171,16 @@ def _case_row(removal: OldRemoval, case_id: UUID) -> dict[str, Any]:
         "opened_at": at,
         "due_at": at,
         "decided_at": at,
-        "decided_revision": 1,
+        "decided_revision": removal.revision,
         "changed_at": at,
     }
+
+
+async def _list_cases(session: AsyncSession, post_ids: Sequence[int]) -> dict[int | None, UUID]:
+    """Return the case of each of these posts that has one of its own."""
+    these = (col(Case.kind) == CaseKind.POST, col(Case.post_id) == any_(bindparam("ids", type_=ARRAY(BigInteger))))
+    rows = await session.execute(select(col(Case.post_id), col(Case.id)).where(*these), {"ids": list(post_ids)})
+    return {row.post_id: row.id for row in rows}
 
 
 async def _note_revisions(session: AsyncSession, post_ids: Sequence[int]) -> None:
@@ -178,7 +188,7 @@ async def _note_revisions(session: AsyncSession, post_ids: Sequence[int]) -> Non
     held = rows_of(CasePost)
     these = (held.c.post_id == col(Post.id), held.c.post_id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
     title_revision = case_when((col(Post.number) == 1, 1))
-    decided = update(held).where(*these).values(revision=1, title_revision=title_revision)
+    decided = update(held).where(*these).values(revision=col(Post.revision), title_revision=title_revision)
     await session.execute(decided, {"ids": list(post_ids)})
 
 
@@ -189,7 +199,7 @@ def _decision_row(removal: OldRemoval, case_id: UUID, decision_id: UUID, run_id:
         "import_run_id": run_id,
         "decided_at": removal.at,
         "case_version": 1,
-        "revision": 1,
+        "revision": removal.revision,
         "title_revision": 1 if removal.number == 1 else None,
         "reason": TAKEN_BACK if removal.by_author else REMOVED,
         "note": _note_of(removal),
@@ -198,7 +208,7 @@ def _decision_row(removal: OldRemoval, case_id: UUID, decision_id: UUID, run_id:
 
 def _measure_row(removal: OldRemoval, decision_id: UUID) -> dict[str, Any]:
     # As a removal here records it. In quotes of it, its words were left out before they came.
-    undo_data = {"mark": redaction.marker(()), "spans": [[1, own_lines(removal.words)]], "changes": []}
+    undo_data = {"mark": redaction.marker(()), "spans": [[removal.revision, own_lines(removal.words)]], "changes": []}
     return {
         "decision_id": decision_id,
         "kind": MeasureKind.REMOVE.value,

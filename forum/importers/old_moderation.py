@@ -32,6 +32,7 @@ class OldRemoval:
     by_author: bool
     reason: str
     notice: str  # what readers see in its place, as JSON
+    revision: int = 1  # of its words
 
 
 @dataclass(frozen=True)

@@ -184,11 +184,8 @@ def _removal(row: dict[str, Any], placed: PlacedPost, setting: Setting) -> OldRe
 
 
 def digest_of(record: PostRecord | ThreadRecord) -> bytes:
-    """Return by what a later run sees whether something changed on the old board.
-
-    Not by whom a post was removed: that is no change of what is read.
-    """
-    return hashlib.blake2b(record.model_dump_json(exclude={"removed"}).encode(), digest_size=16).digest()
+    """Return by what a later run sees whether something changed on the old board."""
+    return hashlib.blake2b(record.model_dump_json().encode(), digest_size=16).digest()
 
 
 def _thread_row(one: ComingThread, thread_id: int, posts: Sequence[dict[str, Any]]) -> dict[str, Any]:

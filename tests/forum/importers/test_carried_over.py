@@ -16,6 +16,7 @@ from forum.core import clock
 from forum.http.services import Services
 from forum.importers import check
 from forum.importers.errors import CannotMove
+from forum.importers.old_moderation import OldRemoval, RunTime
 from forum.importers.plan import Plan
 from forum.importers.records import (
     BanRecord,
@@ -39,6 +40,7 @@ from forum.importers.staging import Staging
 from forum.members.tables import Role
 from forum.privacy import account_deletion
 from forum.privacy.tables import DepartureKind
+from moderation.carried_over import CarriedOver
 from moderation.past_warnings import export_own
 from moderation.transparency import Counted, find_report
 from tests.support import make, scenes
@@ -195,6 +197,25 @@ async def test_what_the_old_board_decided_is_seen_told_and_undone_as_what_this_h
         ]
         assert set(open_cases) == {sorry["post_id"], await post_id(services, "You are all"), None}
 
+        # A post that is removed there later, and has a case here, is decided in that one.
+        wren = await make.member(services, "wren")
+        place = {"post_id": sorry["post_id"], "thread_id": 1, "number": 5, "author_id": wren.id, "has_account": False}
+        later = OldRemoval(
+            **place,
+            words="I am sorry.",
+            at=THEN,
+            is_dated=True,
+            by=None,
+            by_author=False,
+            reason="",
+            notice='{"kind": "removed", "by": null, "rules": [], "text": "Removed by a moderator"}',
+        )
+        async with services.database.work() as session:
+            [(run_id,)] = await sql(services, "SELECT id FROM import_run")
+            await CarriedOver(services.settings).keep_removals(session, RunTime(run_id, clock.now()), [later])
+        assert (await read(orla, f"/moderation/cases/{sorry['id']}"))["state"] == "open"
+        assert "The old board" in (await orla.get(f"/moderation/cases/{sorry['id']}")).text
+
         # An appeal brings the post back. Nobody had decided it here, so everybody may hear it.
         [heard] = [case["id"] for case in open_cases.values() if case["kind"] == "appeal"]
         file = await read(orla, f"/moderation/cases/{heard}")
@@ -236,7 +257,7 @@ async def test_what_the_old_board_decided_is_seen_told_and_undone_as_what_this_h
             services,
             "SELECT count(*) FROM measure WHERE undone_at IS NULL AND decision_id IN "
             "(SELECT id FROM decision WHERE decided_by IS NULL)",
-        ) == [(1,)]  # what she took back
+        ) == [(2,)]  # what she took back, and what waits to be decided
 
     # Who leaves is in none of it.
     now = clock.now()
