@@ -109,7 +109,8 @@ async def _begin(session: AsyncSession, source: str | None, now: datetime) -> Ta
             run.state, run.ended_at = RunState.UNDOING, run.ended_at or now
             subject = ("import", run.id)
             await audit.record(session, actor_id=None, act="import.undo_began", subject=subject, now=now)
-    boards = select(Board).where(col(Board.id).in_(select(text("id FROM going_board")))).with_for_update()
+    theirs = (await session.execute(text("SELECT id FROM going_board"))).scalars().all()
+    boards = select(Board).where(col(Board.id).in_(theirs)).order_by(col(Board.id)).with_for_update()
     for board in (await session.execute(boards)).scalars().all():
         await set_archived(session, board, archived=True, now=now)
     return TakenBack(source, moved)
