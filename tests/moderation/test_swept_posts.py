@@ -11,7 +11,7 @@ from forum.http.services import Services
 from forum.importers.records import ThreadRecord
 from forum.members.tables import Role
 from moderation.known_details import KnownDetail
-from moderation.swept_posts import Swept, sweep
+from moderation.swept_posts import Swept, export_own, sweep
 from tests.forum.importers.test_moving_in import THEN, move_in, post, small_board
 from tests.support import make
 from tests.support.jobs import clean_up
@@ -79,6 +79,11 @@ async def test_moderators_get_one_list_and_settle_what_is_on_it(
     log = "SELECT act, subject_id FROM audit_entry WHERE act = 'swept_post.settled'"
     assert (await sql(services, log))[0] == ("swept_post.settled", str(call["id"]))
 
+    # It is in its author's copy, and goes with the words.
+    mum = await make.viewer(services, "worried-mum-of-3")
+    async with services.database.work() as session:
+        [section] = await export_own(session, mum, clock.now())
+    assert [item["kinds"] for item in section.items] == [["telephone"]]
     await sql(services, f"UPDATE post SET revision = 2, body_markdown = 'Gone.' WHERE id = {call['id']}")
     async with services.database.work() as session:
         await clean_up(session, clock.now())
