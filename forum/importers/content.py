@@ -21,7 +21,6 @@ from forum.importers.copying import copy_rows, take_ids
 from forum.importers.counting import add_counts
 from forum.importers.old_threads import ComingThread, OldThreads, Setting
 from forum.importers.rows import HELD_BECAUSE, BatchRows, subscriptions_of
-from forum.importers.staging import Staging
 from forum.importers.tables import MovedItem, MovedKind
 
 # They are of this transaction, so nobody has seen them.
@@ -29,13 +28,13 @@ _FORGET_EVENTS = text("DELETE FROM event WHERE xid = pg_current_xact_id() AND ki
 
 
 async def carry_threads(
-    database: Database, staging: Staging, setting: Setting, *, seen: Callable[[int], None] = lambda _posts: None
+    database: Database, reading: OldThreads, *, seen: Callable[[int], None] = lambda _posts: None
 ) -> None:
     """Carry every thread over that is not here yet. `seen` is told how many posts each batch had.
 
     While one batch is written, other processes turn the words of the next one.
     """
-    reading = OldThreads(staging, setting)
+    setting = reading.setting
     with converters() as processes:
         batches = reading.batches(setting.people.moved_threads)
         batch = next(batches, None)

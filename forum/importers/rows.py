@@ -15,12 +15,14 @@ from forum.content.threads.tables import ThreadState, ThreadVisibility
 from forum.importers.conversion import NewPost
 from forum.importers.old_threads import ComingThread, PlacedPost, Setting
 from forum.importers.records import PostRecord, Shown, ThreadRecord
-from forum.importers.tables import MovedKind
+from forum.importers.tables import MovedKind, Was
 from forum.importers.titles import is_whole, title_of
 
 HELD_BECAUSE = "It waited for a moderator on the old board. A moderator reads it before it appears. You will be told."
 REMOVED_NOTICE = json.dumps({"kind": "removed", "by": None, "rules": [], "text": "Removed by a moderator"})
 ADVISER_TITLE = "Adviser"
+WAS_POST = {Visibility.HELD: Was.WAITING.value, Visibility.REMOVED: Was.REMOVED.value}
+_WAS_THREAD = {Shown.WAITING: Was.WAITING.value, Shown.REMOVED: Was.REMOVED.value}
 
 
 @dataclass
@@ -41,7 +43,7 @@ class BatchRows:
         """Add the rows of a thread."""
         by_old = {placed.record.old: placed for placed in one.placed}
         posts = [
-            self._post_row(post, by_old[post.old], thread_id, post_id)
+            self.post_row(post, by_old[post.old], thread_id, post_id)
             for post, post_id in zip(one.posts, ids, strict=True)
         ]
         self.posts += posts
@@ -58,7 +60,8 @@ class BatchRows:
         self._note_moved(one, thread_id)
         self._count(one, posts)
 
-    def _post_row(self, post: NewPost, placed: PlacedPost, thread_id: int, post_id: int) -> dict[str, Any]:
+    def post_row(self, post: NewPost, placed: PlacedPost, thread_id: int, post_id: int) -> dict[str, Any]:
+        """Return the row of a post."""
         is_held = placed.visibility == Visibility.HELD
         badge = self._badge(placed)
         return {
@@ -79,7 +82,7 @@ class BatchRows:
             "body_markdown": post.markdown,
             "body_html": post.html,
             "revision": 1,
-            "notice": _notice(post, placed),
+            "notice": notice_of(post, placed),
             "created_at": placed.created_at,
             "published_at": None,
             "told_at": None if is_held else self.setting.now,
@@ -95,16 +98,32 @@ class BatchRows:
         return placed.author.name, ADVISER_TITLE, self.setting.organisation
 
     def _note_moved(self, one: ComingThread, thread_id: int) -> None:
-        place = {"source": self.setting.source, "run_id": self.setting.run_id, "thread_id": thread_id}
-        thread = {"kind": MovedKind.THREAD.value, "old": one.record.old, "number": None, "edited_by": None}
-        self.moved.append({**place, **thread, "digest": digest_of(one.record)})
         by_old = {placed.record.old: placed for placed in one.placed}
-        for post in one.posts:
-            if post.part == 1:
-                placed = by_old[post.old]
-                edited_by = placed.edited_by.id if placed.edited_by and post.edited else None
-                moved = {"kind": MovedKind.POST.value, "old": post.old, "number": post.number, "edited_by": edited_by}
-                self.moved.append({**place, **moved, "digest": digest_of(placed.record)})
+        self.moved.append(
+            self._moved_row(MovedKind.THREAD, one.record, thread_id)
+            | {"was": _WAS_THREAD.get(one.record.shown), "stood_on": one.record.board}
+        )
+        self.moved += [self.moved_post_row(post, by_old[post.old], thread_id) for post in one.posts if post.part == 1]
+
+    def moved_post_row(self, post: NewPost, placed: PlacedPost, thread_id: int) -> dict[str, Any]:
+        """Return the row which says that a post moved: of a very long one, to its first part."""
+        edited_by = placed.edited_by.id if placed.edited_by and post.edited else None
+        here = {"number": post.number, "edited_by": edited_by, "was": WAS_POST.get(placed.visibility)}
+        return self._moved_row(MovedKind.POST, placed.record, thread_id) | here
+
+    def _moved_row(self, kind: MovedKind, record: PostRecord | ThreadRecord, thread_id: int) -> dict[str, Any]:
+        return {
+            "source": self.setting.source,
+            "kind": kind.value,
+            "old": record.old,
+            "thread_id": thread_id,
+            "number": None,
+            "edited_by": None,
+            "digest": digest_of(record),
+            "was": None,
+            "stood_on": None,
+            "run_id": self.setting.run_id,
+        }
 
     def _count(self, one: ComingThread, posts: Sequence[dict[str, Any]]) -> None:
         self.counts += Counter(threads=1, posts=len(one.placed))
@@ -120,7 +139,7 @@ class BatchRows:
                 self.counts += Counter(f"loss.{loss}" for loss in post.losses)
 
 
-def _notice(post: NewPost, placed: PlacedPost) -> str | None:
+def notice_of(post: NewPost, placed: PlacedPost) -> str | None:
     """Return what readers see of a moderator's change, as JSON."""
     if placed.visibility == Visibility.REMOVED:
         return REMOVED_NOTICE
@@ -131,7 +150,12 @@ def _notice(post: NewPost, placed: PlacedPost) -> str | None:
 
 def digest_of(record: PostRecord | ThreadRecord) -> bytes:
     """Return by what a later run sees whether something changed on the old board."""
-    return hashlib.blake2b(record.model_dump_json().encode(), digest_size=16).digest()
+    return digest_of_line(record.model_dump_json())
+
+
+def digest_of_line(line: str) -> bytes:
+    """Return the same of a record as it is kept: as a line of JSON."""
+    return hashlib.blake2b(line.encode(), digest_size=16).digest()
 
 
 def _thread_row(one: ComingThread, thread_id: int, posts: Sequence[dict[str, Any]]) -> dict[str, Any]:

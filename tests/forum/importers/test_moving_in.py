@@ -271,7 +271,7 @@ async def test_members_come_with_their_names_and_passwords_and_can_leave_for_goo
     assert await _everything(moved) == before
     with Staging(tmp_path / "again.sqlite") as staging:
         async with moved.database.work() as session:
-            found = await check.compare(session, staging)
+            found = await check.compare(session, staging, clock.now())
     assert found == (15, 1, 1, 1)  # one was written a little later, as this dump says
 
 
@@ -452,7 +452,7 @@ async def test_a_thread_that_waited_for_a_moderator_waits_here_with_all_its_post
     assert "Otter" not in (await guest.get(f"{API}/boards/mums-dads/threads")).text
     with Staging(tmp_path / "moving.sqlite") as staging:
         async with services.database.work() as session:
-            found = await check.compare(session, staging)
+            found = await check.compare(session, staging, clock.now())
             assert await check.find_faults(session) == []
     assert (found.missing, found.left_behind) == (0, 3)  # both posts of the old thread, and one of the small board
 
