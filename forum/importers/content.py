@@ -4,7 +4,8 @@ Rows are written by COPY, as the house's own verbs would have made them: whoever
 change. Nobody is told of them, no open page and no webhook hears of them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,7 +17,7 @@ from forum.content.subscriptions import Subscription
 from forum.content.threads.tables import Thread
 from forum.core.database import Database
 from forum.core.gate import GateResult
-from forum.importers.converters import converters
+from forum.importers.converters import Converters, converters
 from forum.importers.copying import copy_rows, take_ids
 from forum.importers.counting import add_counts
 from forum.importers.old_threads import ComingThread, OldThreads, Setting
@@ -34,22 +35,32 @@ async def carry_threads(
 
     While one batch is written, other processes turn the words of the next one.
     """
-    setting = reading.setting
-    with converters() as processes:
-        batches = reading.batches(setting.people.moved_threads)
-        batch = next(batches, None)
-        turning = processes.begin([one.old for one in batch]) if batch else None
-        while batch and turning:
-            turned = [posts for part in await turning for posts in part]
-            for one, posts in zip(batch, turned, strict=True):
-                one.posts = posts
-            following = next(batches, None)
-            turning = processes.begin([one.old for one in following]) if following else None
-            await _write(database, setting, batch, reading)
-            seen(sum(len(one.placed) for one in batch))
-            batch = following
+    batches = reading.batches(reading.setting.people.moved_threads)
+    if first := next(batches, None):
+        with converters() as processes:
+            await _carry(database, reading, processes, chain([first], batches), seen)
     async with database.work() as session:
-        await _write_board_watches(session, setting, reading)
+        await _write_board_watches(session, reading.setting, reading)
+
+
+async def _carry(
+    database: Database,
+    reading: OldThreads,
+    processes: Converters,
+    batches: Iterator[Sequence[ComingThread]],
+    seen: Callable[[int], None],
+) -> None:
+    batch = next(batches, None)
+    turning = processes.begin([one.old for one in batch]) if batch else None
+    while batch and turning:
+        turned = [posts for part in await turning for posts in part]
+        for one, posts in zip(batch, turned, strict=True):
+            one.posts = posts
+        following = next(batches, None)
+        turning = processes.begin([one.old for one in following]) if following else None
+        await _write(database, reading.setting, batch, reading)
+        seen(sum(len(one.placed) for one in batch))
+        batch = following
 
 
 async def _write(database: Database, setting: Setting, batch: Sequence[ComingThread], reading: OldThreads) -> None:

@@ -7,6 +7,7 @@ are written, its rows are locked and read once more: if somebody changed it, it 
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,13 +64,11 @@ async def carry_changes(
 ) -> None:
     """Carry every change over. `seen` is told how many new posts each thread got."""
     ids = find_differing(deciding.staging)
-    if not ids:
-        return
-    carrying = _Carrying(database, reading, deciding)
-    with converters() as processes:
+    with ExitStack() as stack:
+        carrying = _Carrying(database, reading, deciding, stack)
         for some in batches(ids, AT_ONCE, lambda _: 0):
-            for change in await carrying.prepare(some, processes):
-                seen(await carrying.carry(change, processes))
+            for change in await carrying.prepare(some):
+                seen(await carrying.carry(change))
 
 
 @dataclass
@@ -77,28 +76,37 @@ class _Carrying:
     database: Database
     reading: OldThreads
     deciding: Deciding
+    stack: ExitStack
+    processes: Converters | None = None  # only where words are to be turned
 
     @property
     def setting(self) -> Setting:
         return self.reading.setting
 
-    async def carry(self, change: _Change, processes: Converters) -> int:
+    async def carry(self, change: _Change) -> int:
         """Write what becomes of a thread, whoever writes there meanwhile, and return how many posts it got."""
         changes = [change]
         while changes and not await self.write(changes[0]):
-            changes = await self.prepare([change.steps.thread.id], processes)
+            changes = await self.prepare([change.steps.thread.id])
         return len(changes[0].steps.new) if changes else 0
 
-    async def prepare(self, ids: Sequence[int], processes: Converters) -> list[_Change]:
+    async def prepare(self, ids: Sequence[int]) -> list[_Change]:
         """Return what becomes of these threads, where something does, with the words turned."""
         async with self.database.work() as session:
             decided = [self.deciding.decide(thread) for thread in await read_threads(session, ids)]
             changes = [await self._change(session, steps) for steps in decided if steps and steps.is_any]
         worded = [change for change in changes if change.old]
-        turned = [posts for part in await processes.begin([one.old for one in worded if one.old]) for posts in part]
+        turned = await self._turn([change.old for change in worded if change.old])
         for change, posts in zip(worded, turned, strict=True):
             change.posts = posts
         return changes
+
+    async def _turn(self, threads: Sequence[OldThread]) -> list[list[NewPost]]:
+        if not threads:
+            return []
+        if self.processes is None:
+            self.processes = self.stack.enter_context(converters())
+        return [posts for part in await self.processes.begin(threads) for posts in part]
 
     async def _change(self, session: AsyncSession, steps: ThreadSteps) -> _Change:
         here = {one.post.old or "": self._place(one) for one in steps.posts if one.record}

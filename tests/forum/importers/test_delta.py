@@ -15,6 +15,8 @@ from forum.content.markup import GONE
 from forum.content.posts import actions as posts
 from forum.content.posts.draft import Draft
 from forum.content.posts.revisions import lock_post_row, replace_body_by_moderator
+from forum.content.posts.tables import Visibility
+from forum.content.posts.visibility import set_visibility
 from forum.content.threads import actions as threads
 from forum.core import clock
 from forum.features import FEATURES, compare_counts
@@ -354,8 +356,8 @@ async def test_a_newer_dump_brings_what_changed_and_leaves_what_people_did_here(
 
     # A moderator here lifts the ban, and brings the post back: neither comes undone with the next dump.
     await sql(moved, "DELETE FROM sanction RETURNING 1")
-    await sql(moved, "UPDATE post SET visibility = 'visible', published_at = now() WHERE id = 19 RETURNING 1")
-    await sql(moved, "UPDATE thread SET posts = 2, last_post_number = 2 WHERE id = 9 RETURNING 1")
+    async with make.work(moved) as work:
+        await set_visibility(work.session, await lock_post_row(work.session, 19), Visibility.VISIBLE, work.now)
     [*_, last] = newer()
     later = [*newer()[:-1], last, post(40, 1, 3, "Later still.", written_at=LATELY)]
     assert await carry(moved, tmp_path, later)
