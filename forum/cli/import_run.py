@@ -124,9 +124,8 @@ def run(
                 first = None if skip_backup else partial(_back_up, url, file)
                 ended = signals.run(_carry(url, moving, seen, first))
                 found = with_work(url, lambda work: checks.compare(work.session, staging, work.now))
-                unlike = with_work(
-                    url, lambda work: people_here.find_without_old_name(work.session, ended and ended.id)
-                )
+                run_id = ended.id if ended else None
+                unlike = with_work(url, lambda work: people_here.find_without_old_name(work.session, run_id))
     except CannotMove as error:
         fail(str(error))
     _report(ended, found, unlike)
@@ -239,8 +238,9 @@ async def _carry(url: str, wanted: Import, seen: Any, first: Callable[[], Awaita
 
 def _report(ended: ImportRun | None, found: checks.Comparison, without_old_name: Sequence[tuple[str, str]]) -> None:
     out.print("All that the plan takes is here." if ended else "Nothing new: all that the plan takes is here already.")
-    for key, (what, sentence) in _SAID.items() if ended else ():
-        if count := ended.counts.get(key):
+    counts = ended.counts if ended else {}
+    for key, (what, sentence) in _SAID.items():
+        if count := counts.get(key):
             out.print(f"- {what}: {count:,}. {sentence}".rstrip(), highlight=False, soft_wrap=True)
         for name, handle in without_old_name if count and key == "without_old_name" else ():
             out.print(f"  - {name}: @{handle}", highlight=False, soft_wrap=True, markup=False)

@@ -232,8 +232,8 @@ class Deciding:
         record = place.records.get(post.old or "")
         if record is None:
             hides = post.was != Was.GONE and post.visibility in SHOWN
-            steps = frozenset({Step.HIDE} if hides else ())
-            return PostSteps(post, None, Shown.REMOVED, steps, post.digest, Was.GONE)
+            hiding = frozenset({Step.HIDE} if hides else ())
+            return PostSteps(post, None, Shown.REMOVED, hiding, post.digest, Was.GONE)
         shown = self._shown(place, post, record)
         step, was, reason = _decide_visibility(post, shown)
         steps = {step} if step else set[Step]()

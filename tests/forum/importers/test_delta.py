@@ -11,6 +11,7 @@ import pytest
 
 from forum.administration.webhooks.tables import WebhookEvent
 from forum.authentication.sign_in import find_claimant
+from forum.cli import import_run
 from forum.content.markup import GONE
 from forum.content.posts import actions as posts
 from forum.content.posts.draft import Draft
@@ -23,7 +24,7 @@ from forum.features import FEATURES, compare_counts
 from forum.http.services import Services
 from forum.importers import check, run
 from forum.importers.delta import carrying
-from forum.importers.delta.steps import Reason
+from forum.importers.delta.steps import Kept, Reason
 from forum.importers.errors import CannotMove
 from forum.importers.plan import Plan
 from forum.importers.records import (
@@ -39,7 +40,7 @@ from forum.importers.records import (
 )
 from forum.importers.run import Import, carry_over
 from forum.importers.staging import Staging
-from forum.importers.tables import ImportRun
+from forum.importers.tables import ImportRun, MovedKind
 from forum.members.tables import Role
 from forum.passwords import hashing
 from moderation.gate import BoardGate
@@ -425,3 +426,13 @@ async def test_a_very_long_post_is_hidden_whole_and_a_part_of_a_blog_hides_nothi
     assert len(parts) > 1
     assert {visibility for _, visibility in parts} == {"removed"}
     assert (answer[1], new[1]) == ("visible", "visible")
+
+
+def test_what_stays_as_it_is_here_is_listed_with_its_place(capsys: pytest.CaptureFixture[str]) -> None:
+    kept = [Kept(MovedKind.POST, str(old), 7, old, Reason.CHANGED_HERE) for old in range(1, 61)]
+    import_run._report(None, check.Comparison(kept=kept), ())
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "Nothing new: all that the plan takes is here already."
+    assert said[1].startswith("- Changed on the old board, and here by people: 60.")
+    assert said[2] == "  - post 1 of the old board: /threads/7#post-1"
+    assert said[-1] == "  - and 10 more"
