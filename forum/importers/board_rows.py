@@ -60,7 +60,7 @@ async def refuse_wider(database: Database, staging: Staging, plan: Plan, source:
             _refuse_goal(f"The board {old} ({merging.name})", merging, goals.get(merging.slug_here))
     for old, readers in found:
         planned = plan.for_board(records[old], records) if old in records else None
-        if planned and planned.take and is_wider(here := _readers_of(readers), planned.readers):
+        if planned and planned.take and is_wider(here := readers_of(readers), planned.readers):
             raise CannotMove(
                 f"The board {old} ({planned.name}) is here already, and read by {here}; the plan says "
                 f"{planned.readers}. Close it here first, or write take = false."
@@ -71,7 +71,7 @@ def _refuse_goal(named: str, planned: PlannedBoard, goal: Board | None) -> None:
     """Raise CannotMove unless a board can go into this one of ours, without more people reading it."""
     if goal is None:
         raise CannotMove(f"{named} cannot go into {planned.into}: this forum has no such board.")
-    here = _readers_of(goal.readers)
+    here = readers_of(goal.readers)
     # Ours may be for advisers, too, who need not be staff elsewhere.
     has_others = planned.readers is Readers.STAFF and not {*goal.readers} <= {*_STAFF}
     if is_wider(here, planned.readers) or has_others:
@@ -94,6 +94,18 @@ async def _list_goals(session: AsyncSession, plan: Plan) -> dict[str, Board]:
         board.slug: board
         for board in (await session.execute(select(Board).where(col(Board.slug).in_(slugs)))).scalars()
     }
+
+
+async def find_boards(
+    database: Database, staging: Staging, plan: Plan, source: str
+) -> tuple[dict[str, BoardHere], bool]:
+    """Return the boards that the plan takes and that are here, by old id, and whether it takes another one."""
+    records = {board.old: board for board in staging.boards()}
+    taken = {old for old, board in records.items() if not board.is_section and plan.for_board(board, records).take}
+    async with database.work() as session:
+        found = await _list_moved(session, source)
+    here = {old: board for old, board in found.items() if old in taken or old not in records}
+    return here, not taken <= found.keys()
 
 
 async def carry_boards(
@@ -155,10 +167,10 @@ def _moved_boards(source: str, *wanted: Any) -> Select[Any]:
 
 
 def _board_here(board: Board) -> BoardHere:
-    return BoardHere(board.id, board.advised, _readers_of(board.readers) is Readers.STAFF)
+    return BoardHere(board.id, board.advised, readers_of(board.readers) is Readers.STAFF)
 
 
-def _readers_of(audiences: Sequence[str]) -> Readers:
+def readers_of(audiences: Sequence[str]) -> Readers:
     """Return who reads a board of ours; whoever has a role by which they read it is staff."""
     return next((readers for readers, (whose, _) in _AUDIENCES.items() if {*whose} & {*audiences}), Readers.STAFF)
 

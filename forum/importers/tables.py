@@ -33,6 +33,15 @@ class MovedKind(StrEnum):
     POST = "post"
 
 
+class Was(StrEnum):
+    """What something was on the old board, other than in order, when a run last saw it."""
+
+    WAITING = "waiting"  # for a moderator: a post or a thread
+    REMOVED = "removed"
+    GONE = "gone"  # it was there before, and is no more
+    BANNED = "banned"  # a person
+
+
 class ImportRun(SQLModel, table=True):
     """That somebody moved an old board here, from the first batch to the last."""
 
@@ -64,6 +73,10 @@ class MovedItem(SQLModel, table=True):
     __tablename__ = "moved"
     __table_args__ = (
         check_one_of("kind", MovedKind),
+        check_one_of("was", Was),
+        CheckConstraint(
+            "(revision IS NULL OR kind IN ('thread', 'post')) AND (stood_on IS NULL OR kind = 'thread')", name="left"
+        ),
         CheckConstraint(
             "(board_id IS NOT NULL) = (kind = 'board') AND (thread_id IS NOT NULL) = (kind IN ('thread', 'post')) "
             "AND (number IS NOT NULL) = (kind = 'post') AND (member_id IS NULL OR kind = 'person') "
@@ -95,3 +108,10 @@ class MovedItem(SQLModel, table=True):
         default=None, sa_type=LargeBinary, description="Of what it was on the old board: whether it changed there since"
     )
     run_id: UUID = Field(foreign_key="import_run.id")
+    revision: int | None = Field(
+        default=None,
+        description="Of the post, or the version of the thread, that the last run left: if it is another one by now, "
+        "people here changed it. Null: the first one",
+    )
+    was: str | None = Field(default=None, description="What it was on the old board; null: in order, or nobody knows")
+    stood_on: str | None = Field(default=None, description="Of a thread: its board there, by its old id")

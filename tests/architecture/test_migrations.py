@@ -291,6 +291,7 @@ DATA: dict[str, list[str]] = {
     "0069": WAITED,
     "0070": WAITED,
     "0071": WAITED,
+    "0072": WAITED,
     "0073": WAITED,
     "0073b": WAITED,
     "0074": WAITED,

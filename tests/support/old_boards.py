@@ -373,6 +373,43 @@ def make_board(
     return OldBoard(version, prefix, tables, scene, threads)
 
 
+def make_later(board: OldBoard) -> OldBoard:
+    """Return a board of phpBB 3.2 or newer as it is some days later: posts were written, changed, removed, deleted."""
+    posts, topics = board.tables["posts"], board.tables["topics"]
+
+    def changed_posts() -> Iterator[Sequence[Value]]:
+        for row in posts.rows():
+            values = dict(zip(posts.columns, row, strict=True))
+            old = int(values["post_id"] or 0)
+            if old % 13 == 0:
+                continue
+            if old % 7 == 0:
+                values |= {"post_text": as_s9e([words(f"Other words by now: {old}.")]), "post_edit_time": END}
+            elif old % 11 == 0:
+                values["post_visibility"] = 2
+            yield [*values.values()]
+        for number, thread in enumerate((1, 2, 4, 5, 1000, 1001, 1002, 1000), start=9001):
+            said = [quote("Sunny", "That was unkind.", 5), words(f"Written since: {number}.")]
+            new = {"post_id": number, "topic_id": thread, "poster_id": WORRIED, "post_text": as_s9e(said)}
+            usual: dict[str, Value] = dict.fromkeys(posts.columns, "")
+            usual |= {"post_visibility": 1, "post_time": END + number, "post_edit_time": 0, "post_edit_user": 0}
+            yield [*(usual | new).values()]
+
+    def changed_topics() -> Iterator[Sequence[Value]]:
+        for row in topics.rows():
+            values = dict(zip(topics.columns, row, strict=True))
+            if values["topic_id"] in {2, 1001}:
+                values |= {"topic_title": f"Another title {values['topic_id']}", "topic_status": 1}
+            yield [*values.values()]
+
+    tables = {
+        **board.tables,
+        "posts": Table(posts.columns, changed_posts),
+        "topics": Table(topics.columns, changed_topics),
+    }
+    return OldBoard(board.version, board.prefix, tables, board.posts, board.threads)
+
+
 def _doubled(rows: Callable[[], Iterable[Sequence[Value]]]) -> Callable[[], Iterable[Sequence[Value]]]:
     def doubled() -> Iterator[Sequence[Value]]:
         for row in rows():

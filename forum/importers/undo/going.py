@@ -67,8 +67,11 @@ CAME: Mapping[tuple[str, str], str] = {
     ("report", "case_id"): "filed_at < (SELECT min(started_at) FROM import_run JOIN moved ON run_id = import_run.id "
     "JOIN post ON post.thread_id = moved.thread_id WHERE post.id = report.post_id)",
     # A later run leaves earlier words, too, and its mark says up to which revision.
-    ("post_revision", "post_id"): "number < (SELECT (to_jsonb(moved) ->> 'revision')::int FROM moved JOIN post "
-    "USING (thread_id, number) WHERE moved.kind = 'post' AND post.id = post_revision.post_id)",
+    (
+        "post_revision",
+        "post_id",
+    ): "post_revision.number < (SELECT moved.revision FROM moved JOIN post USING (thread_id, number) "
+    "WHERE moved.kind = 'post' AND post.id = post_revision.post_id)",
     ("thread_title_revision", "thread_id"): "sealed AND NOT EXISTS (SELECT FROM measure "
     "WHERE measure.thread_id = thread_title_revision.thread_id AND kind = 'retitle')",
 }
