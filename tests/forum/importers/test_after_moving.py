@@ -56,11 +56,12 @@ async def test_members_get_one_letter_and_a_year_later_old_passwords_open_nothin
             assert secret not in letter.words
 
     # Whoever never came can come by mail from then on, if mail may go to their address.
-    before = await rows(services, LOGINS)
+    digests = "SELECT count(*) FROM moved WHERE digest IS NOT NULL"
+    before, marks = await rows(services, LOGINS), await rows(services, digests)
+    assert marks != [(0,)]
     await clean(services, clock.now() + KEPT_FOR - timedelta(hours=1))
     assert await rows(services, LOGINS) == before
-    digests = "SELECT count(*) FROM moved WHERE digest IS NOT NULL"
-    assert await rows(services, digests) == [(21,)]
+    assert await rows(services, digests) == marks
     await clean(services, clock.now() + KEPT_FOR + timedelta(hours=1))
     assert await rows(services, LOGINS) == [
         ("sunny", None, False, ""),

@@ -205,6 +205,15 @@ async def test_what_people_did_here_keeps_all_of_it(moved: Services, monkeypatch
             await collect(session, going, taking_back.ROOTS, {"source": "phpbb Kin"})
             assert describe(await count_deeds(session, going)) == said, deed
             await session.rollback()
+    # What a later run of the old board changed counts for nothing.
+    async with moved.database.work() as session:
+        edited = f"UPDATE moved SET revision = 2 WHERE thread_id = {_MUMS} AND number = 2 AND kind = 'post'"
+        for statement in (edited, next(deed for deed, said in DEEDS.items() if said == "1 edited post")):
+            await session.execute(text(statement))
+        going = await read_keys(session)
+        await collect(session, going, taking_back.ROOTS, {"source": "phpbb Kin"})
+        assert await count_deeds(session, going) == {}
+        await session.rollback()
     # Nobody is merely counted: a reply and two reactions end it with one sentence, and nothing is changed.
     await sql(moved, f"{_REPLY.format(_MUMS, _ORLA)} RETURNING 1")
     before = await every_row(moved)
