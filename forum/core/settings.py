@@ -296,6 +296,11 @@ class Settings(BaseSettings):
     sign_in_limit: Limit = Field(
         "10/5 minutes", description="Tries to sign in, per login; and of those that failed, per address"
     )
+    moving_day: date | None = Field(
+        None,
+        description="The day on which people come from an old board, as 2026-11-30: from its first minute, for 48 "
+        "hours, ten times as many tries to sign in may fail at one address, and as many reset mails be asked for",
+    )
     second_factor_limit: Limit = Field("10/5 minutes", description="Codes of a second factor, per account")
     second_factor_day_limit: Limit = Field("50/1 day", description="The same in a day, until the password is changed")
     passkey_limit: Limit = Field("30/5 minutes", description="Challenges for passkeys, per address or member")
