@@ -292,10 +292,10 @@ DATA: dict[str, list[str]] = {
     "0070": WAITED,
     "0071": WAITED,
     "0072": WAITED,
-    "0073": WAITED,
-    "0073b": WAITED,
     "0074": WAITED,
     "0074b": WAITED,
+    "0073": WAITED,
+    "0073b": WAITED,
 }
 
 
