@@ -36,6 +36,7 @@ from forum.core.jobs import Errand, Handler, Job, Payload
 from forum.core.kept_counts import KeptCount, WrongCount
 from forum.core.settings import Settings
 from forum.core.sweeps import Sweep
+from forum.importers import forgetting
 from forum.importers.own_past import export_own_past
 from forum.mail import outbox
 from forum.mail.outbox import MailHooks, MailSender
@@ -163,6 +164,7 @@ FEATURES: tuple[Feature, ...] = (
         clean_up=passkeys.delete_expired,
     ),
     Feature(name="importers.own_past", export=export_own_past),
+    Feature(name="importers.forgetting", clean_up=forgetting.forget_old),
     Feature(name="authentication.failed_sign_ins", clean_up=failed_sign_ins.delete_expired),
     Feature(name="authentication.registration"),
     Feature(name="authentication.email_addresses"),

@@ -21,6 +21,7 @@ from moderation import (
     rule_changes,
     rules,
     spam_signs,
+    swept_posts,
     transparency,
 )
 from moderation.concerns import disclosures as concern_disclosures
@@ -117,6 +118,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(name="spam_signs", clean_up=spam_signs.delete_old),
     Feature(name="statements"),
+    Feature(name="swept_posts", export=swept_posts.export_own, clean_up=swept_posts.delete_past),
     Feature(name="talks"),
     Feature(name="watched_terms"),
     Feature(

@@ -1,5 +1,6 @@
 """The names under which members signed in on the board from which they moved: they still open their accounts here."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -7,6 +8,7 @@ from sqlalchemy import ColumnElement, func, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
+from forum.core.database import Moment
 from forum.members import names
 from forum.members.tables import Member
 
@@ -24,6 +26,9 @@ class OldLogin(SQLModel, table=True):
     member_id: UUID = Field(foreign_key="member.id", ondelete="CASCADE", primary_key=True)
     login: str | None = Field(default=None, unique=True, description="In its normal form")
     may_reset_by_mail: bool = Field(description="Mail reaches them: they were on their old board in the last two years")
+    told_at: datetime | None = Field(
+        default=None, sa_type=Moment, description="When the one letter was queued that says that the board moved"
+    )
 
 
 def normalise_old_login(name: str) -> str:

@@ -206,21 +206,22 @@ async def _back_up(url: str, file: Path) -> None:
 def _staged(dump: list[Path], people: Path | None, folder: Path) -> Iterator[Staging]:
     """Give the records of an old board, read anew; they go when the block ends, even if it is killed."""
     with Staging.without_name(folder) as staging:
-        with _bar() as progress:
+        with bar() as progress:
             size = sum(path.stat().st_size for path in [*dump, *([people] if people else [])])
             task = progress.add_task("Reading", total=size)
             programs.read(dump, staging, people=people, seen=lambda size: progress.update(task, completed=size))
         yield staging
 
 
-def _bar() -> Progress:
+def bar() -> Progress:
+    """Return a bar that shows how far something has come, while it lasts."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*columns, console=out, transient=True)
 
 
 @contextmanager
 def _progress(staging: Staging) -> Iterator[Any]:
-    with _bar() as progress:
+    with bar() as progress:
         tasks: dict[Stage, TaskID] = {
             Stage.PEOPLE: progress.add_task("People", total=staging.count("person")),
             Stage.POSTS: progress.add_task("Posts", total=staging.count("post")),

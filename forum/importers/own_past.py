@@ -14,10 +14,16 @@ from forum.members.viewer import Viewer
 
 
 async def export_own_past(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
-    """Return from which board the viewer moved, when, who they were there, and what they typed to sign in."""
+    """Return from which board the viewer moved, when, who they were there, what they typed to sign in, and when a
+    letter told them of it.
+    """
     moved = (
         query(
-            col(MovedItem.source), col(MovedItem.old), col(OldLogin.login), col(ImportRun.started_at).label("moved_at")
+            col(MovedItem.source),
+            col(MovedItem.old),
+            col(OldLogin.login),
+            col(ImportRun.started_at).label("moved_at"),
+            col(OldLogin.told_at),
         )
         .join(ImportRun, col(ImportRun.id) == col(MovedItem.run_id))
         .outerjoin(OldLogin, col(OldLogin.member_id) == col(MovedItem.member_id))

@@ -113,7 +113,7 @@ async def carry_over(
     wanted.plan.check(wanted.staging)
     if wanted.plan.address and wanted.settings.public_url == NOT_SET:
         raise CannotMove("Set FORUM_PUBLIC_URL first: links to the old board are to lead to the new one.")
-    async with _alone(database):
+    async with alone(database):
         await _refuse_twin(database, wanted)
         await refuse_wider(database, wanted.staging, wanted.plan, wanted.source)
         async with database.work() as session:
@@ -190,7 +190,7 @@ def _refuse_much_gone(wanted: Import) -> None:
 
 
 @asynccontextmanager
-async def _alone(database: Database) -> AsyncIterator[None]:
+async def alone(database: Database) -> AsyncIterator[None]:
     """Hold the lock of whoever moves something here. Raises CannotMove while somebody else does."""
     connection = await database.reader.open_connection()
     try:
@@ -228,6 +228,7 @@ async def _begin(database: Database, source: str, now: datetime) -> ImportRun:
     One that was killed long ago ends as it is: what is written now, as by a newer dump, is not of its time.
     """
     async with database.work() as session:
+        await _refuse_undoing(session)
         unfinished = await find_unfinished(session)
         if unfinished and unfinished.source != source:
             raise CannotMove(f"An import of {unfinished.source} was not ended. Run that one to its end first.")
@@ -240,6 +241,12 @@ async def _begin(database: Database, source: str, now: datetime) -> ImportRun:
         await session.flush()
         await audit.record(session, actor_id=None, act="import.began", subject=("import", run.id), now=now)
         return run
+
+
+async def _refuse_undoing(session: AsyncSession) -> None:
+    undoing = select(col(ImportRun.source)).where(col(ImportRun.state) == RunState.UNDOING).limit(1)
+    if source := (await session.execute(undoing)).scalar():
+        raise CannotMove(f"The import of {source} is being taken back. First run `forum import undo` to its end.")
 
 
 async def _offer_terms(database: Database, wanted: Import, run: RunTime) -> None:

@@ -13,10 +13,15 @@ from forum.core.database import Moment, check_one_of, new_id
 
 
 class RunState(StrEnum):
-    """How far a run has come; one that was killed is running until another one has ended it."""
+    """How far a run has come; one that was killed is running until another one has ended it.
+
+    While a run is taken back it is being undone, also if that was killed.
+    """
 
     RUNNING = "running"
     ENDED = "ended"
+    UNDOING = "undoing"
+    UNDONE = "undone"
 
 
 class MovedKind(StrEnum):
@@ -43,7 +48,7 @@ class ImportRun(SQLModel, table=True):
     __tablename__ = "import_run"
     __table_args__ = (
         check_one_of("state", RunState),
-        CheckConstraint("(state = 'ended') = (ended_at IS NOT NULL)", name="ended"),
+        CheckConstraint("(state = 'running') = (ended_at IS NULL)", name="ended"),
         Index("uq_import_run_running", "source", unique=True, postgresql_where=text("state = 'running'")),
     )
 
@@ -53,6 +58,9 @@ class ImportRun(SQLModel, table=True):
     started_at: datetime = Field(sa_type=Moment)
     ended_at: datetime | None = Field(default=None, sa_type=Moment)
     counts: dict[str, Any] = Field(default_factory=dict, sa_type=JSONB)
+    forgotten_at: datetime | None = Field(
+        default=None, sa_type=Moment, description="When nothing was left that only later runs need"
+    )
 
 
 class MovedItem(SQLModel, table=True):

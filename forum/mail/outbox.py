@@ -289,6 +289,7 @@ _TEMPLATES: Mapping[MailKind, MailTemplate] = {
     MailKind.ANSWER_READY: templates.ANSWER_READY,
     MailKind.CONCERN_WAITING: templates.CONCERN_WAITING,
     MailKind.NEWS: templates.NEWS,
+    MailKind.MOVED: templates.MOVED,
 }
 
 
@@ -308,6 +309,8 @@ async def _choose_template(session: AsyncSession, mail: Mail, now: datetime) -> 
             mail.email == member.email and now < mail.put_down_at + LIFETIMES[MailKind.PASSWORD_RESET]
         ):
             return templates.RESET
+        case MailKind.MOVED if mail.email != member.email:
+            return None
         case _:
             return _TEMPLATES.get(MailKind(mail.kind))
 

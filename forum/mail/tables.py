@@ -29,6 +29,7 @@ class MailKind(StrEnum):
     ANSWER_READY = "answer_ready"
     CONCERN_WAITING = "concern_waiting"
     NEWS = "news"
+    MOVED = "moved"
 
 
 # Mails that anybody can cause to any address: `FORUM_MAIL_LIMIT` says how many of them go to one address. So it does

@@ -170,6 +170,21 @@ NEWS = MailTemplate(
     path="me/notices",
     has_token=False,
 )
+# To whoever was on a board that moved here. Nobody who reads it learns which board that was.
+MOVED = MailTemplate(
+    "Your account has moved",
+    (
+        "The place on the web where you have an account has moved. Your account moved with it, and so did what you "
+        "wrote. Follow this link, and sign in with your old name and your old password:",
+    ),
+    (
+        "If the old password does not work any more, you can ask for a new one there.",
+        "This is the only letter that you get about it. If you do not want the account any more, you need do nothing, "
+        "or you can sign in and close it.",
+    ),
+    path="sign-in",
+    has_token=False,
+)
 OFF = "You get this mail because you asked to be told. To get no more of them, follow this link:"
 TEST = MailTemplate("A test", ("If you can read this, mails arrive.",))
 

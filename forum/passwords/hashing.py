@@ -36,6 +36,7 @@ _context = CryptContext(
     argon2__time_cost=2,
     argon2__parallelism=1,
 )
+OURS_BEGIN = "$argon2id$v=19$m=19456,t=2,p=1$"  # what a hash begins with that was made here
 _OURS = HashFormat(
     re.compile(rf"\$argon2id\$v=19\$m=19456,t=2,p=1{ARGON2_SALT_AND_DIGEST}", re.ASCII), as_typed, argon2_matches
 )

@@ -264,6 +264,7 @@ NOT_LIVED = {
     "public.answer_template": "the same",
     "public.crisis_phrase": "the same",
     "public.watched_term": "the same",
+    "public.swept_post": "kinds of what was found in posts that moved, and no words",
     "public.near_copy": "numbers of posts, and no words",
     "public.finding_tally": "counts by day, of nobody",
     "public.announcement": "words of the house",

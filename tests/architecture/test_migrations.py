@@ -293,6 +293,9 @@ DATA: dict[str, list[str]] = {
     "0071": WAITED,
     "0072": WAITED,
     "0074": WAITED,
+    "0074b": WAITED,
+    "0073": WAITED,
+    "0073b": WAITED,
 }
 
 

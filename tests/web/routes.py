@@ -139,6 +139,7 @@ ROWS: Mapping[str, Row] = {
     "/moderation/phrases": Row(MODERATE),
     "/moderation/own-safety": Row(MODERATE),
     "/moderation/handover": Row(MODERATE, "/moderation/handover?board={board}"),
+    "/moderation/swept-posts": Row(MODERATE),
     "/moderation/templates": Row(MODERATE),
     "/moderation/terms": Row(MODERATE),
     "/moderation/terms/{id}": Row(MODERATE, "/moderation/terms/{term}"),

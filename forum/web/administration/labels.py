@@ -90,6 +90,7 @@ MAILS: Mapping[str, str] = {
     MailKind.MESSAGE_URGENT: mark("An urgent message waits"),
     MailKind.RECEIPT: mark("What they sent has arrived"),
     MailKind.ANSWER_READY: mark("There is an answer for them"),
+    MailKind.MOVED: mark("Their old board moved"),
 }
 HOLD_REASONS: Mapping[str, str] = {
     HoldReason.COURT: mark("A court asked for it"),

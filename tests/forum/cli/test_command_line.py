@@ -35,7 +35,7 @@ from forum.notifications.letter_times import LetterMode
 from forum.notifications.letters import LetterChoice
 from moderation import rules
 from tests.forum.mail.test_returned import TOKEN, report
-from tests.support import make
+from tests.support import make, old_boards
 
 STAFF = ["--name", "Suzie", "--email", "suzie@example.org"]
 BADGE = ["--title", "Online adviser", "--organisation", "Example Family Charity"]
@@ -508,11 +508,35 @@ def test_the_hours_of_a_board_are_shown_and_changed(forum: Forum) -> None:
     _done(forum("admin", "hours", "court", "--always"), "always open")
 
 
+def test_an_old_board_moves_in_is_told_of_and_is_taken_back(
+    forum: Forum, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FORUM_DATA", str(tmp_path / "data"))
+    dump, plan = (
+        str(old_boards.write(old_boards.make_board(posts=40), tmp_path / "board.sql")),
+        tmp_path / "moving.toml",
+    )
+    (tmp_path / "data").mkdir()
+    assert forum("import", "undo")[1:] == ("Nothing has moved here from another board.\n", 1)
+    assert forum("import", "tell")[1] == "Set FORUM_PUBLIC_URL first: the letter has a link to the forum.\n"
+    monkeypatch.setenv("FORUM_PUBLIC_URL", "https://forum.example.org")
+    _done(forum("import", "look", dump, "--to", str(tmp_path)), "moving.toml")
+    _done(forum("import", "run", dump, "--plan", str(plan), "--skip-backup"), "All that the plan takes is here.")
+    _done(forum("import", "sweep"), "at https://forum.example.org/moderation/swept-posts: ")
+    _done(forum("import", "tell", "--dry-run"), "would get the letter.")
+    _done(forum("import", "tell"), "get the letter, as the mail server takes them.")
+    _done(forum("import", "tell"), "Members who got it before: ")
+    _done(forum("import", "forget"), "People who never signed in here, and cannot with what they used to: ")
+    _done(forum("import", "undo", "--dry-run"), "phpbb https://old.example.org/forum/ can be taken back. It would go:")
+    _done(forum("import", "undo"), "phpbb https://old.example.org/forum/ is taken back.")
+    assert forum("import", "undo")[2] == 1
+
+
 def test_every_command_says_what_it_does(forum: Forum) -> None:
     groups = {
         "admin": ("create", "grant", "revoke", "board", "hours"),
         "audit": ("verify",),
-        "import": ("look", "run", "check"),
+        "import": ("look", "run", "check", "undo", "forget", "tell", "sweep"),
         "mail": ("test", "list", "returned"),
     }
     alone = ("serve", "demo", "migrate", "openapi", *groups)
