@@ -24,7 +24,7 @@ from forum.features import FEATURES, compare_counts
 from forum.http.services import Services
 from forum.importers import check, run
 from forum.importers.delta import carrying
-from forum.importers.delta.steps import Kept, Reason
+from forum.importers.delta.steps import KeptHere, Reason
 from forum.importers.errors import CannotMove
 from forum.importers.plan import Plan
 from forum.importers.records import (
@@ -429,7 +429,7 @@ async def test_a_very_long_post_is_hidden_whole_and_a_part_of_a_blog_hides_nothi
 
 
 def test_what_stays_as_it_is_here_is_listed_with_its_place(capsys: pytest.CaptureFixture[str]) -> None:
-    kept = [Kept(MovedKind.POST, str(old), 7, old, Reason.CHANGED_HERE) for old in range(1, 61)]
+    kept = [KeptHere(MovedKind.POST, str(old), 7, old, Reason.CHANGED_HERE) for old in range(1, 61)]
     import_run._report(None, check.Comparison(kept=kept), ())
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "Nothing new: all that the plan takes is here already."
