@@ -381,13 +381,17 @@ async def test_what_somebody_writes_at_the_same_moment_stands_before_what_comes(
         return await lock(self, session, steps)
 
     monkeypatch.setattr(carrying._Carrying, "_lock", slow_lock)
-    new = post(32, 1, 3, written_at=LATELY, **quoting("Magpie", "They come on Monday.", "And on Tuesday."))
+    new = post(
+        32, 1, 3, written_at=NOW - timedelta(days=1), **quoting("Magpie", "They come on Monday.", "And on Tuesday.")
+    )
     assert await carry(services, tmp_path, [*BEFORE, new])
     said = "SELECT number, split_part(body_markdown, E'\n', 1) FROM post WHERE thread_id = 1 AND number > 10 ORDER BY 1"
     assert await rows(services, said) == [(11, "I was quicker."), (12, "> @magpie #1")]
     assert times == [1, 1]
 
     # A dump in which half of the board is missing hides nothing, unless somebody says that it is so.
+    with pytest.raises(CannotMove, match=r"newer than this dump.* Is it an older one\?"):
+        await carry(services, tmp_path, BEFORE)
     monkeypatch.setattr(run, "MANY_GONE", 2)
     before = await everything(services)
     part = [record for record in BEFORE if not (record.kind == "post" and record.thread == "1" and record.old > "2")]
