@@ -21,7 +21,7 @@ from forum.core.work import Work
 from forum.importers import check as checks
 from forum.importers import people as people_here
 from forum.importers import programs
-from forum.importers.delta.steps import Kept, Reason
+from forum.importers.delta.steps import KeptHere, Reason
 from forum.importers.errors import CannotMove
 from forum.importers.plan import Plan
 from forum.importers.run import Import, Stage, carry_over
@@ -156,7 +156,7 @@ def check(
         with database_of(settings) as url:
             first_steps(url)
             moved, faults = with_work(url, act)
-            kept: Sequence[Kept] = ()
+            kept: Sequence[KeptHere] = ()
             if dump:
                 with _staged(dump, people, settings.data) as staging:
                     found = with_work(url, lambda work: checks.compare(work.session, staging, work.now))
@@ -259,7 +259,7 @@ def _report(ended: ImportRun | None, found: checks.Comparison, without_old_name:
         )
 
 
-def _list_kept(kept: Sequence[Kept]) -> None:
+def _list_kept(kept: Sequence[KeptHere]) -> None:
     """Say what changed on the old board and stays as it is here, for whoever decides what becomes of it."""
     for reason, sentence in _KEPT.items():
         some = [one for one in kept if one.reason == reason]

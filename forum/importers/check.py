@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.importers.delta.beside import find_differing, is_of_program, put_beside
 from forum.importers.delta.facts import read_boards, read_threads
-from forum.importers.delta.steps import Deciding, Kept
+from forum.importers.delta.steps import Deciding, KeptHere
 from forum.importers.staging import Staging
 from forum.importers.tables import MovedKind
 
@@ -120,7 +120,7 @@ class Comparison:
     missing: int = 0
     left_behind: int = 0  # they, or their thread, waited for a moderator of the old board, for too long
     gone: int = 0  # on the old board, and still to be read here
-    kept: list[Kept] = field(default_factory=list)  # they stay as they are here, though they changed there
+    kept: list[KeptHere] = field(default_factory=list)  # they stay as they are here, though they changed there
 
 
 async def compare(session: AsyncSession, staging: Staging, now: datetime) -> Comparison:

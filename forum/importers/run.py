@@ -22,7 +22,15 @@ from forum.core.settings import Settings
 from forum.importers.board_rows import carry_boards, find_boards, refuse_wider
 from forum.importers.content import carry_threads
 from forum.importers.counting import add_counts
-from forum.importers.delta.beside import count_here, find_gone, find_hidden_here, is_of, put_beside
+from forum.importers.delta.beside import (
+    count_here,
+    find_gone,
+    find_hidden_here,
+    find_last,
+    find_newest,
+    is_of,
+    put_beside,
+)
 from forum.importers.delta.carrying import carry_changes
 from forum.importers.delta.facts import read_boards
 from forum.importers.delta.news import Looking
@@ -108,7 +116,7 @@ async def carry_over(
 
     Return the run, with its counts; None where nothing is new: then nothing is written. `first` is awaited before
     anything is. Raises CannotMove, and changes nothing, where the plan does not fit, while another run goes on, where
-    links to the old board would lead nowhere, and where so much is gone there that the dump may not be whole.
+    links to the old board would lead nowhere, and where the dump lacks so much that it may be another one.
     """
     wanted.plan.check(wanted.staging)
     if wanted.plan.address and wanted.settings.public_url == NOT_SET:
@@ -118,8 +126,8 @@ async def carry_over(
         await refuse_wider(database, wanted.staging, wanted.plan, wanted.source)
         async with database.work() as session:
             await put_beside(session, wanted.staging, is_of(wanted.source))
+            await _refuse_much_gone(session, wanted)
             unfinished = await find_unfinished(session)
-        _refuse_much_gone(wanted)
         if unfinished is None and not await _has_news(database, wanted):
             return None
         if first and not (unfinished and can_go_on(unfinished, clock_now())):
@@ -179,13 +187,21 @@ async def _has_news(database: Database, wanted: Import) -> bool:
     return await Looking(database, staging, wanted.plan, arrival, deciding).find()
 
 
-def _refuse_much_gone(wanted: Import) -> None:
-    """Raise CannotMove where so many posts are gone that the dump is perhaps not whole: they would all be hidden."""
-    gone, here = sum(1 for _ in find_gone(wanted.staging)), count_here(wanted.staging)
-    if gone > max(MANY_GONE, here * MUCH_GONE) and not wanted.takes_gone:
+async def _refuse_much_gone(session: AsyncSession, wanted: Import) -> None:
+    """Raise CannotMove where the dump is perhaps not whole, or older than what moved: what it lacks would be hidden."""
+    gone, here = [*find_gone(wanted.staging)], count_here(wanted.staging)
+    if wanted.takes_gone or not gone:
+        return
+    if len(gone) > max(MANY_GONE, here * MUCH_GONE):
         raise CannotMove(
-            f"{gone:,} of the {here:,} posts that moved are not in this dump, and would be hidden here. Is it whole? "
-            "If they were deleted on the old board, start the import again with --take-gone."
+            f"{len(gone):,} of the {here:,} posts that moved are not in this dump, and would be hidden here. Is it "
+            "whole? If they were deleted on the old board, start the import again with --take-gone."
+        )
+    until, newest = find_last(wanted.staging), await find_newest(session, wanted.source, gone)
+    if until is not None and newest is not None and newest > until:
+        raise CannotMove(
+            f"Posts that moved are newer than this dump, whose last post is of {until:%Y-%m-%d %H:%M}. Is it an older "
+            "one? If they were deleted on the old board, start the import again with --take-gone."
         )
 
 

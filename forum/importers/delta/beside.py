@@ -3,9 +3,10 @@
 Both are compared in the staging file, so that a million posts need no memory; a post is known by its digest.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ARRAY, ColumnElement, Text, any_, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -78,6 +79,19 @@ async def find_hidden_here(session: AsyncSession, source: str) -> frozenset[str]
     return frozenset((await session.execute(hidden)).scalars())
 
 
+async def find_newest(session: AsyncSession, source: str, olds: Sequence[str]) -> datetime | None:
+    """Return when the newest of these posts was written, by old id."""
+    newest = (
+        select(func.max(Post.created_at))
+        .join(
+            MovedItem, (col(Post.thread_id) == col(MovedItem.thread_id)) & (col(Post.number) == col(MovedItem.number))
+        )
+        .where(is_of(source), col(MovedItem.kind) == MovedKind.POST)
+        .where(col(MovedItem.old) == any_(bindparam("olds", type_=ARRAY(Text()))))
+    )
+    return (await session.execute(newest, {"olds": list(olds)})).scalar()
+
+
 def find_differing(staging: Staging) -> list[int]:
     """Return the ids of the threads here that are not as the dump has them, or not any more."""
     return [thread_id for (thread_id,) in staging.connection.execute("SELECT thread_id FROM differing ORDER BY 1")]
@@ -87,6 +101,12 @@ def find_gone(staging: Staging) -> Iterator[str]:
     """Give the old ids of the posts that moved here and that the old board has no more."""
     for (old,) in staging.connection.execute("SELECT old FROM gone"):
         yield old
+
+
+def find_last(staging: Staging) -> datetime | None:
+    """Return when the last post of the dump was written; None where it has none."""
+    [(last,)] = staging.connection.execute("SELECT max(written_at) FROM post")
+    return None if last is None else datetime.fromtimestamp(last, UTC)
 
 
 def is_lacking(staging: Staging, old: str) -> bool:

@@ -90,7 +90,7 @@ class ThreadHere:
 
 
 @dataclass(frozen=True)
-class BoardNow:
+class BoardReaders:
     """A board of ours, and who reads it now."""
 
     id: int
@@ -101,8 +101,8 @@ class BoardNow:
 class BoardsNow:
     """All boards: by our id, and those that moved by their old one."""
 
-    by_id: Mapping[int, BoardNow]
-    by_old: Mapping[str, BoardNow]
+    by_id: Mapping[int, BoardReaders]
+    by_old: Mapping[str, BoardReaders]
 
 
 _WAITS = exists().where(col(HeldEdit.post_id) == col(Post.id), col(HeldEdit.state) == HeldState.WAITING)
@@ -155,7 +155,7 @@ async def read_threads(session: AsyncSession, ids: Sequence[int]) -> list[Thread
 async def read_boards(session: AsyncSession, source: ColumnElement[bool]) -> BoardsNow:
     """Return all boards, and which of them are of an old board."""
     every = await session.execute(select(col(Board.id), col(Board.readers)))
-    boards = {board_id: BoardNow(board_id, readers_of(readers)) for board_id, readers in every}
+    boards = {board_id: BoardReaders(board_id, readers_of(readers)) for board_id, readers in every}
     moved = select(col(MovedItem.old), col(MovedItem.board_id)).where(col(MovedItem.kind) == MovedKind.BOARD, source)
     return BoardsNow(boards, {old: boards[board_id] for old, board_id in await session.execute(moved) if board_id})
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Self
 from forum.content.posts.tables import BODY_MAX, SHOWN, Visibility
 from forum.content.threads.tables import ThreadState, ThreadVisibility
 from forum.importers.delta.beside import is_lacking
-from forum.importers.delta.facts import BoardNow, BoardsNow, PostHere, ThreadHere
+from forum.importers.delta.facts import BoardReaders, BoardsNow, PostHere, ThreadHere
 from forum.importers.old_threads import choose_coming, shown_in
 from forum.importers.plan import is_wider
 from forum.importers.records import RECORD, PostRecord, Shown, ThreadRecord
@@ -45,7 +45,7 @@ class Reason(StrEnum):
     TOO_LONG = "too_long"  # its words now are more or fewer posts than before
 
 
-class Kept(NamedTuple):
+class KeptHere(NamedTuple):
     """Something that stays as it is here."""
 
     kind: MovedKind
@@ -100,14 +100,14 @@ class ThreadSteps:
         is_noted = (self.digest, self.was, self.stood_on) == (here.digest, here.was, here.stood_on)
         return bool(self.columns or self.new) or not is_noted or any(one.is_any for one in self.posts)
 
-    def kept(self) -> Iterator[Kept]:
+    def kept(self) -> Iterator[KeptHere]:
         """Give what stays as it is here."""
         place = (self.thread.id, 1)
         for reason in self.reasons:
-            yield Kept(MovedKind.THREAD, self.thread.old, *place, reason)
+            yield KeptHere(MovedKind.THREAD, self.thread.old, *place, reason)
         for one in self.posts:
             if one.reason and one.post.old:
-                yield Kept(MovedKind.POST, one.post.old, self.thread.id, one.post.number, one.reason)
+                yield KeptHere(MovedKind.POST, one.post.old, self.thread.id, one.post.number, one.reason)
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ class Deciding:
 
     def _place(
         self, thread: ThreadHere, record: ThreadRecord | None, records: Mapping[str, PostRecord]
-    ) -> tuple[BoardNow | None, set[Reason], Shown]:
+    ) -> tuple[BoardReaders | None, set[Reason], Shown]:
         """Return the board to which a thread moves, if it does, why not, and who could read it there."""
         if record is None:
             # Its posts may have been joined with another thread's.
@@ -174,7 +174,7 @@ class Deciding:
             return None, {Reason.CHANGED_HERE}, record.shown
         return there, set(), record.shown
 
-    def _has_moved(self, thread: ThreadHere, record: ThreadRecord, there: BoardNow | None) -> bool:
+    def _has_moved(self, thread: ThreadHere, record: ThreadRecord, there: BoardReaders | None) -> bool:
         if thread.stood_on is not None:
             return record.board != thread.stood_on
         # It came before it was noted where it stood: then it stands where it came, unless people here moved it.

@@ -24,7 +24,7 @@ from forum.features import FEATURES, compare_counts
 from forum.http.services import Services
 from forum.importers import check, run
 from forum.importers.delta import carrying
-from forum.importers.delta.steps import Kept, Reason
+from forum.importers.delta.steps import KeptHere, Reason
 from forum.importers.errors import CannotMove
 from forum.importers.plan import Plan
 from forum.importers.records import (
@@ -387,13 +387,17 @@ async def test_what_somebody_writes_at_the_same_moment_stands_before_what_comes(
         return await lock(self, session, steps)
 
     monkeypatch.setattr(carrying._Carrying, "_lock", slow_lock)
-    new = post(32, 1, 3, written_at=LATELY, **quoting("Magpie", "They come on Monday.", "And on Tuesday."))
+    new = post(
+        32, 1, 3, written_at=NOW - timedelta(days=1), **quoting("Magpie", "They come on Monday.", "And on Tuesday.")
+    )
     assert await carry(services, tmp_path, [*BEFORE, new])
     said = "SELECT number, split_part(body_markdown, E'\n', 1) FROM post WHERE thread_id = 1 AND number > 10 ORDER BY 1"
     assert await rows(services, said) == [(11, "I was quicker."), (12, "> @magpie #1")]
     assert times == [1, 1]
 
     # A dump in which half of the board is missing hides nothing, unless somebody says that it is so.
+    with pytest.raises(CannotMove, match=r"newer than this dump.* Is it an older one\?"):
+        await carry(services, tmp_path, BEFORE)
     monkeypatch.setattr(run, "MANY_GONE", 2)
     before = await everything(services)
     part = [record for record in BEFORE if not (record.kind == "post" and record.thread == "1" and record.old > "2")]
@@ -435,7 +439,7 @@ async def test_a_very_long_post_is_hidden_whole_and_a_part_of_a_blog_hides_nothi
 
 
 def test_what_stays_as_it_is_here_is_listed_with_its_place(capsys: pytest.CaptureFixture[str]) -> None:
-    kept = [Kept(MovedKind.POST, str(old), 7, old, Reason.CHANGED_HERE) for old in range(1, 61)]
+    kept = [KeptHere(MovedKind.POST, str(old), 7, old, Reason.CHANGED_HERE) for old in range(1, 61)]
     import_run._report(None, check.Comparison(kept=kept), ())
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "Nothing new: all that the plan takes is here already."
