@@ -294,8 +294,8 @@ DATA: dict[str, list[str]] = {
     "0072": WAITED,
     "0074": WAITED,
     "0074b": WAITED,
-    "0073": WAITED,
-    "0073b": WAITED,
+    "0074c": WAITED,
+    "0074d": WAITED,
 }
 
 

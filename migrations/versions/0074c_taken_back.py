@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "0073"
+revision: str = "0074c"
 down_revision: str | None = "0074b"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from alembic import op
 
-revision: str = "0073c"
-down_revision: str | None = "0073b"
+revision: str = "0074e"
+down_revision: str | None = "0074d"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
