@@ -37,6 +37,7 @@ from forum.api.content import (
     threads,
 )
 from forum.api.content import crisis_help as help_api
+from forum.api.importers import board_exports
 from forum.api.members import advisers, cards
 from forum.api.notifications import inbox, letters, live_events
 from forum.api.openapi import Resource
@@ -181,6 +182,7 @@ RESOURCES: tuple[Resource, ...] = (
         invitations.router,
         unsent_mail.router,
         webhooks.router,
+        board_exports.router,
         detail_effects.router,
         known_details.router,
     ),

@@ -18,6 +18,7 @@ from forum.core.clock import now as clock_now
 from forum.core.database import Database
 from forum.core.gate import Gate
 from forum.core.settings import Settings
+from forum.importers.addresses import carry_addresses
 from forum.importers.board_rows import carry_boards, refuse_wider
 from forum.importers.content import carry_threads
 from forum.importers.errors import CannotMove
@@ -120,6 +121,7 @@ async def carry_over(database: Database, wanted: Import, *, seen: Seen = lambda 
             public_url=wanted.settings.public_url,
         )
         await carry_threads(database, staging, setting, seen=lambda count: seen(Stage.POSTS, count))
+        await carry_addresses(database, staging, place)
         ended = await _end(database, run)
     await _analyze(database)
     return ended

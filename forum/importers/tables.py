@@ -26,6 +26,7 @@ class MovedKind(StrEnum):
     PERSON = "person"
     THREAD = "thread"
     POST = "post"
+    ADDRESS = "address"  # of words, under which a thread was read: a digest of it
 
 
 class ImportRun(SQLModel, table=True):
@@ -57,7 +58,8 @@ class MovedItem(SQLModel, table=True):
     __table_args__ = (
         check_one_of("kind", MovedKind),
         CheckConstraint(
-            "(board_id IS NOT NULL) = (kind = 'board') AND (thread_id IS NOT NULL) = (kind IN ('thread', 'post')) "
+            "(board_id IS NOT NULL) = (kind = 'board') "
+            "AND (thread_id IS NOT NULL) = (kind IN ('thread', 'post', 'address')) "
             "AND (number IS NOT NULL) = (kind = 'post') AND (member_id IS NULL OR kind = 'person') "
             "AND (edited_by IS NULL OR kind = 'post')",
             name="to",
