@@ -1,7 +1,6 @@
-"""Reads a board of phpBB 3.0 to 3.3 from a dump of its database."""
+"""Reads a board of phpBB 3.0 to 3.3 from a dump of its database, or from the database itself."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 from forum.core import clock
 from forum.importers.phpbb.boards import read_boards, read_source
@@ -11,11 +10,12 @@ from forum.importers.phpbb.people import moment, read_people
 from forum.importers.phpbb.spool import Spool, spooled
 from forum.importers.phpbb.threads import Content, stored_texts
 from forum.importers.remarks import Remark
+from forum.importers.sources.live import Source
 from forum.importers.staging import Notebook, Staging
 
 
-def read(dump: Path, staging: Staging, *, seen: Callable[[int], None] = lambda _: None) -> None:
-    """Read a board's dump into a staging file; `seen` gets how many bytes of the dump were read so far.
+def read(dump: Source, staging: Staging, *, seen: Callable[[int], None] = lambda _: None) -> None:
+    """Read a board into a staging file; `seen` gets how many bytes of its file were read so far.
 
     Raises CannotMove when it is no dump, is cut or broken, or holds no such board.
     """

@@ -181,7 +181,12 @@ async def _take_boards_along(app: FastAPI, services: Services, folder: Path, who
     ]
     got = {}
     async with make.signed_in(app, "ada") as ada, make.signed_in(app, "mona") as mo, make.signed_in(app, "ben") as ben:
-        for who, asker, slug in (("ada", ada, "mums"), ("mona", mo, "mums"), ("mona", mo, "team"), ("mona", mo, "closed")):
+        for who, asker, slug in (
+            ("ada", ada, "mums"),
+            ("mona", mo, "mums"),
+            ("mona", mo, "team"),
+            ("mona", mo, "closed"),
+        ):
             answer = await asker.get(f"/api/v1/boards/{slug}/archive")
             assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
             (folder / "board.zip").write_bytes(answer.content)
