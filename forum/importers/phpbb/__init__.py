@@ -19,12 +19,12 @@ def read(dump: Source, staging: Staging, *, seen: Callable[[int], None] = lambda
 
     Raises CannotMove when it is no dump, is cut or broken, or holds no such board.
     """
-    with spooled(dump, staging.path, seen) as spool:
-        _convert(spool, staging)
+    with spooled(dump, staging.path, seen) as spool, Notebook(staging) as notebook:
+        _convert(spool, staging, notebook)
 
 
-def _convert(spool: Spool, staging: Staging) -> None:
-    decoder = Decoder(is_double(stored_texts(spool)))
+def _convert(spool: Spool, staging: Staging, notebook: Notebook) -> None:
+    decoder = Decoder(is_double(stored_texts(spool)), notebook)
     source = read_source(spool, decoder)
     [(newest,)] = spool.rows("SELECT max(post_time) FROM {posts}")
     staging.add([source.model_copy(update={"until": moment(newest)})])
@@ -37,12 +37,11 @@ def _convert(spool: Spool, staging: Staging) -> None:
     people = {person.old for person in staging.people()}
     open_boards = {board.old for board in boards.records if not board.is_section}
 
-    with Notebook(staging) as notebook:
-        content = Content(spool, decoder, open_boards, boards.of_global_threads, people, notebook)
-        staging.add(content.threads())
-        staging.add(content.posts())
-        rest = Moderation(spool, decoder, people, content.titles.keys(), open_boards, clock.now(), notebook)
-        for records in (rest.bans(), rest.warnings(), rest.reports(), rest.watches(), rest.terms()):
-            staging.add(records)
-        for (message,) in spool.rows("SELECT msg_id FROM {privmsgs}"):
-            notebook.add(Remark.PRIVATE_MESSAGES, str(message))
+    content = Content(spool, decoder, open_boards, boards.of_global_threads, people, notebook)
+    staging.add(content.threads())
+    staging.add(content.posts())
+    rest = Moderation(spool, decoder, people, content.titles.keys(), open_boards, clock.now(), notebook)
+    for records in (rest.bans(), rest.warnings(), rest.reports(), rest.watches(), rest.terms()):
+        staging.add(records)
+    for (message,) in spool.rows("SELECT msg_id FROM {privmsgs}"):
+        notebook.add(Remark.PRIVATE_MESSAGES, str(message))
