@@ -85,7 +85,7 @@ def export_site(
     settings = Settings()
     columns = TextColumn("Writing"), BarColumn(), TextColumn("{task.completed:,} pages"), TimeRemainingColumn()
     try:
-        with database_of(settings) as url, _new_folder(folder) as part:
+        with database_of(settings) as url, new_folder(folder) as part:
             first_steps(url)
             bar = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True)
             with reaching(), bar as progress:
@@ -95,6 +95,8 @@ def export_site(
                     progress.update(task, completed=done, total=total)
 
                 pages = signals.run(copy_site(settings.model_copy(update={"database_url": url}), part, show))
+    except CannotMove as error:
+        fail(str(error))
     except OSError as error:
         fail(f"{folder} cannot be written: {error.strerror}.")
     out.print(f"{folder} is whole: {pages:,} pages. Begin with index.html.", soft_wrap=True, highlight=False)
@@ -132,7 +134,7 @@ async def copy_site(settings: Settings, folder: Path, seen: Callable[[int, int],
 
 
 @contextmanager
-def _new_folder(folder: Path) -> Iterator[Path]:
+def new_folder(folder: Path) -> Iterator[Path]:
     """Give a folder that gets its name at the end of the block; an error deletes it."""
     folder = folder.resolve()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

@@ -1,12 +1,18 @@
 """A copy of what guests read: whole, without what they may not read, and every link in it leads to a file of it."""
 
+import asyncio
 import re
 from html import unescape
 from pathlib import Path
 from posixpath import dirname, join, normpath
 
-from forum.cli.exporting import copy_site
+import httpx
+import pytest
+
+from forum.cli.exporting import copy_site, new_folder
+from forum.importers.errors import CannotMove
 from forum.web.copying.page import CopiedPage
+from forum.web.copying.site import KnownThreads, SiteCopy
 from tests.support.scenes import sql
 from tests.web.checks import faults_of
 from tests.web.village import Village
@@ -90,6 +96,35 @@ async def test_a_copy_has_what_guests_read_and_every_link_leads_to_a_file(lived_
     assert {place[1:] for place in redirects.values()} == written.keys()
     [(noted,)] = await sql(services, "SELECT details FROM audit_entry WHERE act = 'site.copied'")
     assert noted == {"pages": pages}
+
+
+def test_a_copy_gets_its_name_once_it_is_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "site"
+    with pytest.raises(IsADirectoryError), new_folder(folder) as written:
+        written.write_text("It fails while it is written.")
+    assert [*tmp_path.iterdir()] == []
+    folder.mkdir()
+    with new_folder(folder) as written:
+        (written / "index.html").write_text("whole")
+        assert [*folder.iterdir()] == []
+    assert [path.name for path in tmp_path.rglob("*")] == ["site", "index.html"]
+    for in_the_way, says in ((folder, "not empty"), (tmp_path / "other.part", "delete it first")):
+        in_the_way.mkdir(exist_ok=True)
+        with pytest.raises(SystemExit), new_folder(in_the_way.with_suffix("")):
+            pytest.fail("It is written over what is there.")
+        assert says in capsys.readouterr().err
+    with pytest.raises(CannotMove, match="/threads/1 cannot be shown"):
+        asyncio.run(_fail_at("/threads/1", tmp_path))
+
+
+async def _fail_at(address: str, folder: Path) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(503 if request.url.path == address else 200, text="<main></main>")
+
+    threads = KnownThreads()
+    threads.add(1, 1)
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url="https://forum.test") as guest:
+        await SiteCopy(guest, threads, folder, "A copy.", "https://forum.test").write()
 
 
 def _files_in(folder: Path) -> dict[str, bytes]:

@@ -22,6 +22,7 @@ from forum.content.reading import POSTS_A_PAGE
 from forum.content.threads.tables import Thread
 from forum.content.threads.visibility import THREAD_VISIBLE
 from forum.core.database import Database, query
+from forum.importers.errors import CannotMove
 from forum.members.viewer import GUEST
 from forum.web.copying.page import CopiedPage
 from forum.web.languages import mark
@@ -60,9 +61,13 @@ class KnownThreads:
                 execution_options={"yield_per": _AT_ONCE},
             )
             async for thread_id, last_number in rows:
-                known._ids.append(thread_id)
-                known._last.append(last_number)
+                known.add(thread_id, last_number)
         return known
+
+    def add(self, thread_id: int, last_number: int) -> None:
+        """Add a thread, whose id is higher than those of all that are known."""
+        self._ids.append(thread_id)
+        self._last.append(last_number)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         return zip(self._ids, self._last, strict=True)
@@ -98,7 +103,10 @@ class SiteCopy:
     _assets: set[str] = field(default_factory=set)
 
     async def write(self) -> None:
-        """Write all pages, what they load, and which file has what was at an address."""
+        """Write all pages, what they load, and which file has what was at an address.
+
+        Raises CannotMove when the forum cannot answer.
+        """
         with (self.folder / REDIRECTS).open("w", encoding="utf-8") as self._redirects:
             front = await self._ask("/")
             self._boards = set(_BOARD.findall(front.text))
@@ -168,4 +176,7 @@ class SiteCopy:
         return path
 
     async def _ask(self, address: str) -> httpx.Response:
-        return await self.guest.get(address)
+        answer = await self.guest.get(address)
+        if answer.status_code >= 500:  # its page says so, and is none of the forum's
+            raise CannotMove(f"{address} cannot be shown just now: look into the log, and export once more.")
+        return answer
