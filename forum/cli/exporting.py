@@ -18,9 +18,10 @@ from forum.core import audit, clock, signals
 from forum.core.settings import Settings
 from forum.importers.errors import CannotMove
 from forum.importers.moving_out.collecting import Wishes
+from forum.importers.moving_out.read_threads import find_read_threads
 from forum.importers.moving_out.writing import export_all
 from forum.importers.own.archive import FILES
-from forum.web.copying.site import NOTE, KnownThreads, SiteCopy
+from forum.web.copying.site import NOTE, SiteCopy, pages_of
 from forum.web.languages import language_of
 
 cli = typer.Typer(no_args_is_help=True, help="Move out: take everything along.")
@@ -111,7 +112,8 @@ async def copy_site(settings: Settings, folder: Path, seen: Callable[[int, int],
     database, language = app.state.services.database, language_of(settings.languages[0], settings.time_zone)
     own = settings.public_url.rstrip("/")
     try:
-        threads = await KnownThreads.find(database)
+        threads = await find_read_threads(database)
+        total = pages_of(threads)  # and some texts and boards
         pages = httpx.ASGITransport(app.state.site)  # without what guards the forum from those who ask too often
         async with httpx.AsyncClient(transport=pages, base_url=own, headers={"Accept-Encoding": "identity"}) as guest:
             copy = SiteCopy(
@@ -120,7 +122,7 @@ async def copy_site(settings: Settings, folder: Path, seen: Callable[[int, int],
                 folder,
                 language.say(NOTE, name=settings.name, day=language.day(now)),
                 own,
-                lambda done: seen(done, max(done, threads.pages)),
+                lambda done: seen(done, max(done, total)),
             )
             await copy.write()
         async with database.work() as session:

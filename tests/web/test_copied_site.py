@@ -11,8 +11,9 @@ import pytest
 
 from forum.cli.exporting import copy_site, new_folder
 from forum.importers.errors import CannotMove
+from forum.importers.moving_out.read_threads import ReadThreads
 from forum.web.copying.page import CopiedPage
-from forum.web.copying.site import KnownThreads, SiteCopy
+from forum.web.copying.site import SiteCopy
 from tests.support.scenes import sql
 from tests.web.checks import faults_of
 from tests.web.village import Village
@@ -121,7 +122,7 @@ async def _fail_at(address: str, folder: Path) -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         return httpx.Response(503 if request.url.path == address else 200, text="<main></main>")
 
-    threads = KnownThreads()
+    threads = ReadThreads()
     threads.add(1, 1)
     async with httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url="https://forum.test") as guest:
         await SiteCopy(guest, threads, folder, "A copy.", "https://forum.test").write()

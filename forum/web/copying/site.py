@@ -5,9 +5,7 @@ thread.
 """
 
 import re
-from array import array
-from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from html import unescape
 from pathlib import Path
@@ -15,15 +13,10 @@ from typing import IO
 from urllib.parse import urlsplit
 
 import httpx
-from sqlmodel import col
 
-from forum.content.boards import Board
 from forum.content.reading import POSTS_A_PAGE
-from forum.content.threads.tables import Thread
-from forum.content.threads.visibility import THREAD_VISIBLE
-from forum.core.database import Database, query
 from forum.importers.errors import CannotMove
-from forum.members.viewer import GUEST
+from forum.importers.moving_out.read_threads import ReadThreads
 from forum.web.copying.page import CopiedPage
 from forum.web.languages import mark
 
@@ -35,7 +28,6 @@ TEXTS = (
     "/contact",
 )  # fmt: skip
 REDIRECTS = "redirects.txt"
-_AT_ONCE = 1_000  # threads
 _BOARD = re.compile(r'href="(/boards/[a-z0-9-]{1,50})"')
 _NEXT = re.compile(r'<a [^>]*href="([^"]*)" rel="next"')
 # Links to posts within words; the number of a post leads to itself.
@@ -43,55 +35,12 @@ _LINKED_POST = re.compile(r'<a href="[^"]*?(/posts/[1-9][0-9]{0,17})"')
 _STATIC = re.compile(r"/static/[\w.-]+")
 
 
-class KnownThreads:
-    """The threads that guests read, each with the number of its last post: sixteen bytes of memory for each."""
-
-    def __init__(self) -> None:
-        self._ids, self._last = array("q"), array("i")
-
-    @classmethod
-    async def find(cls, database: Database) -> "KnownThreads":
-        """Return them as they are at this moment."""
-        found, known = query(col(Thread.id), col(Thread.last_number)), cls()
-        readable = found.join(Board, col(Board.id) == col(Thread.board_id)).where(THREAD_VISIBLE)
-        async with database.work() as session:
-            rows = await session.stream(
-                readable.order_by(col(Thread.id)),
-                GUEST.query_parameters,
-                execution_options={"yield_per": _AT_ONCE},
-            )
-            async for thread_id, last_number in rows:
-                known.add(thread_id, last_number)
-        return known
-
-    def add(self, thread_id: int, last_number: int) -> None:
-        """Add a thread, whose id is higher than those of all that are known."""
-        self._ids.append(thread_id)
-        self._last.append(last_number)
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        return zip(self._ids, self._last, strict=True)
-
-    @property
-    def pages(self) -> int:
-        """How many pages they fill."""
-        return sum((last - 1) // POSTS_A_PAGE + 1 for last in self._last)
-
-    def file_of(self, thread_id: int, number: int = 1) -> str | None:
-        """Return which file has a post of a thread; None where guests do not read the thread."""
-        place = bisect_left(self._ids, thread_id)
-        if place == len(self._ids) or self._ids[place] != thread_id:
-            return None
-        page = (min(max(number, 1), self._last[place]) - 1) // POSTS_A_PAGE
-        return f"threads/{thread_id}{f'-{page * POSTS_A_PAGE + 1}' if page else ''}.html"
-
-
 @dataclass
 class SiteCopy:
     """Writes the pages of a forum into a folder."""
 
     guest: httpx.AsyncClient  # of the application
-    threads: KnownThreads
+    threads: ReadThreads
     folder: Path
     note: str
     own: str
@@ -118,8 +67,7 @@ class SiteCopy:
             for thread_id, last_number in self.threads:
                 for start in range(1, last_number + 1, POSTS_A_PAGE):
                     address = f"/threads/{thread_id}" + (f"?start={start}" if start > 1 else "")
-                    file = self.threads.file_of(thread_id, start)
-                    await self._write(await self._ask(address), address, file or "")
+                    await self._write(await self._ask(address), address, _file_of_thread(thread_id, start))
         for address in sorted(self._assets):
             self._place(address[1:]).write_bytes((await self._ask(address)).content)
 
@@ -168,7 +116,9 @@ class SiteCopy:
     def _thread_file(self, path: str, asked: str) -> str | None:
         match = re.fullmatch(r"/threads/([1-9][0-9]{0,17})", path)
         start = re.fullmatch(r"(?:start=([1-9][0-9]{0,8}))?", asked)
-        return self.threads.file_of(int(match[1]), int(start[1] or 1)) if match and start else None
+        if match is None or start is None or (last := self.threads.last_number(int(match[1]))) is None:
+            return None
+        return _file_of_thread(int(match[1]), min(int(start[1] or 1), last))
 
     def _place(self, file: str) -> Path:
         path = self.folder / file
@@ -180,3 +130,14 @@ class SiteCopy:
         if answer.status_code >= 500:  # its page says so, and is none of the forum's
             raise CannotMove(f"{address} cannot be shown just now: look into the log, and export once more.")
         return answer
+
+
+def pages_of(threads: ReadThreads) -> int:
+    """Return how many pages threads fill."""
+    return sum((last_number - 1) // POSTS_A_PAGE + 1 for _, last_number in threads)
+
+
+def _file_of_thread(thread_id: int, number: int) -> str:
+    """Return which file has a post of a thread."""
+    page = (number - 1) // POSTS_A_PAGE
+    return f"threads/{thread_id}{f'-{page * POSTS_A_PAGE + 1}' if page else ''}.html"
