@@ -3,6 +3,7 @@
 import gc
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from datetime import datetime
 
 import ua_parser
 from fastapi import FastAPI, Response
@@ -60,7 +61,7 @@ from forum.notifications.live_events.hub import LiveEvents
 from forum.passwords.breached_passwords import breached_passwords_of
 from forum.permissions import Act, why_not
 from forum.web import branding, errors, site
-from forum.web.languages import mark
+from forum.web.languages import language_of, mark
 from forum.web.pages import Entry, House, MemberLink, PostLink
 from moderation import features as moderation_features
 from moderation import live_queue
@@ -286,6 +287,7 @@ HOUSE = House(
     done=moderation_site.DONE,
 )
 MEGABYTE = 2**20
+COPIED = mark("This is a copy of %(name)s as guests could read it on %(day)s. Nobody can write here.")
 OPERATIONS = Resource("operations", "For those who run the forum.", health.router)
 EXPOSED = ("ETag", "Location", "Link", "Retry-After", "RateLimit", "RateLimit-Policy")
 
@@ -350,6 +352,12 @@ def check_pages(settings: Settings) -> None:
     if settings.pages:
         branding.branding_of(settings)
         crisis_help.lines_of(settings.help_lines)
+
+
+def note_of_copy(settings: Settings, now: datetime) -> str:
+    """Return what stands above each page of a copy of the pages, in their first language."""
+    language = language_of(settings.languages[0], settings.time_zone)
+    return language.say(COPIED, name=settings.name, day=language.day(now))
 
 
 class PagesBesideApi:

@@ -12,17 +12,16 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-from forum.app import create_app
+from forum.app import create_app, note_of_copy
 from forum.cli.runtime import database_of, fail, first_steps, out, reaching
 from forum.core import audit, clock, signals
 from forum.core.settings import Settings
 from forum.importers.errors import CannotMove
 from forum.importers.moving_out.collecting import Wishes
+from forum.importers.moving_out.pages.site import SiteCopy, pages_of
 from forum.importers.moving_out.read_threads import find_read_threads
 from forum.importers.moving_out.writing import export_all
 from forum.importers.own.archive import FILES
-from forum.web.copying.site import NOTE, SiteCopy, pages_of
-from forum.web.languages import language_of
 
 cli = typer.Typer(no_args_is_help=True, help="Move out: take everything along.")
 
@@ -89,7 +88,7 @@ def export_site(
         with database_of(settings) as url, new_folder(folder) as part:
             first_steps(url)
             bar = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True)
-            with reaching(), bar as progress:
+            with bar as progress:
                 task = progress.add_task("Writing", total=None)
 
                 def show(done: int, total: int) -> None:
@@ -109,8 +108,7 @@ async def copy_site(settings: Settings, folder: Path, seen: Callable[[int, int],
     `seen` gets how many pages were written so far, and about how many there are.
     """
     app, now = create_app(settings), clock.now()
-    database, language = app.state.services.database, language_of(settings.languages[0], settings.time_zone)
-    own = settings.public_url.rstrip("/")
+    database, own = app.state.services.database, settings.public_url.rstrip("/")
     try:
         threads = await find_read_threads(database)
         total = pages_of(threads)  # and some texts and boards
@@ -120,7 +118,7 @@ async def copy_site(settings: Settings, folder: Path, seen: Callable[[int, int],
                 guest,
                 threads,
                 folder,
-                language.say(NOTE, name=settings.name, day=language.day(now)),
+                note_of_copy(settings, now),
                 own,
                 lambda done: seen(done, max(done, total)),
             )

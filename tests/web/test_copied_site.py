@@ -11,9 +11,9 @@ import pytest
 
 from forum.cli.exporting import copy_site, new_folder
 from forum.importers.errors import CannotMove
+from forum.importers.moving_out.pages.page import CopiedPage
+from forum.importers.moving_out.pages.site import SiteCopy
 from forum.importers.moving_out.read_threads import ReadThreads
-from forum.web.copying.page import CopiedPage
-from forum.web.copying.site import SiteCopy
 from tests.support.scenes import sql
 from tests.web.checks import faults_of
 from tests.web.village import Village

@@ -9,7 +9,7 @@ from forum.http.current_member import AnyMember
 from forum.http.fields import Slug
 from forum.http.problems import documented
 from forum.http.services import CurrentWork, Route
-from forum.importers.moving_out import board as moving_out
+from forum.importers import board_exports
 
 router = APIRouter(tags=["administration"], route_class=Route)
 
@@ -27,6 +27,6 @@ async def get_board_archive(slug: Slug, viewer: AnyMember, work: CurrentWork) ->
 
     Without what moderators removed, and without passwords and addresses. It is in the audit log.
     """
-    export = await moving_out.begin_export(work, viewer, slug)
+    export = await board_exports.begin_export(work, viewer, slug)
     headers = {"Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{export.slug}.zip"'}
     return StreamingResponse(export.read(), headers=headers, media_type="application/zip")

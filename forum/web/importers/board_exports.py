@@ -4,7 +4,7 @@ from fastapi import Response
 from fastapi.responses import StreamingResponse
 
 from forum.http.fields import Slug
-from forum.importers.moving_out.board import begin_export
+from forum.importers.board_exports import begin_export
 from forum.web.routing import page_router
 from forum.web.visits import OwnVisit
 

@@ -16,12 +16,9 @@ import httpx
 
 from forum.content.reading import POSTS_A_PAGE
 from forum.importers.errors import CannotMove
+from forum.importers.moving_out.pages.page import CopiedPage
 from forum.importers.moving_out.read_threads import ReadThreads
-from forum.web.copying.page import CopiedPage
-from forum.web.languages import mark
 
-# Above each page.
-NOTE = mark("This is a copy of %(name)s as guests could read it on %(day)s. Nobody can write here.")
 # Pages besides boards and threads that are for everybody, and are read.
 TEXTS = (
     "/rules", "/help", "/about", "/advisers", "/resources", "/glossary", "/safety", "/privacy", "/accessibility",
