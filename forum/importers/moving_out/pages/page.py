@@ -60,7 +60,7 @@ class CopiedPage:
 
     def write(self, html: str) -> str:
         """Return the page as it stands in its file."""
-        reader = _Reader()
+        reader = _TreeReader()
         reader.feed(html)
         reader.close()
         for head in _all(reader.root, "head"):
@@ -200,7 +200,7 @@ def _as_html(node: "_Node") -> str:
     return f"<{node.tag}{attributes}>" + ("" if node.tag in _VOID else f"{inside}</{node.tag}>")
 
 
-class _Reader(HTMLParser):
+class _TreeReader(HTMLParser):
     """Reads a page of ours, which is whole: each element that is opened is closed."""
 
     def __init__(self) -> None:
