@@ -85,8 +85,9 @@ LEAST_ROOM = 64 * 2**20  # bytes: four of the files in which PostgreSQL notes ea
 CONNECTION_LOST = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 # JIT compiles a plan to machine code, which takes longer than running any of our statements. A page of an index is in
-# memory or on a disk without moving parts: with PostgreSQL's usual 4, it rather reads all members to name five of them.
-# Starting helpers for one statement takes ten times as long as a page does, and the processors have other pages to read.
+# memory or on a disk without moving parts: with PostgreSQL's usual 4, it rather reads all members to name five of
+# them. Starting helpers for one statement takes ten times as long as a page does, and the processors have other pages
+# to read.
 SERVER_SETTINGS = {
     "jit": "off",
     "random_page_cost": "1.1",

@@ -291,6 +291,9 @@ DATA: dict[str, list[str]] = {
     "0069": WAITED,
     "0070": WAITED,
     "0071": WAITED,
+    "0072": WAITED,
+    "0074": WAITED,
+    "0074b": WAITED,
 }
 
 
