@@ -4,12 +4,12 @@ import gc
 
 gc.disable()  # nothing that is loaded now is garbage: looking for some took a quarter of the time to start
 
+import sys
+from importlib import import_module
+
 import typer
 from pydantic import ValidationError
 
-from forum.cli import admin, check, exporting, importing, mail, pages, serve, transparency
-from forum.cli import audit as cli_audit
-from forum.cli import backup as cli_backup
 from forum.cli.runtime import fail
 from forum.core import audit, backup, embedded_postgres, signals
 from forum.core.errors import ForumError, UnusableSetting
@@ -24,16 +24,24 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,  # they print variables, which hold people's words
     help="A moderated peer-support forum.",
 )
-cli.add_typer(serve.cli)
-cli.add_typer(cli_backup.cli)
-cli.add_typer(check.cli)
-cli.add_typer(pages.cli)
-cli.add_typer(transparency.cli)
-cli.add_typer(admin.cli, name="admin")
-cli.add_typer(cli_audit.cli, name="audit")
-cli.add_typer(mail.cli, name="mail")
-cli.add_typer(importing.cli, name="import")
-cli.add_typer(exporting.cli, name="export")
+# The modules of `forum/cli`, and what their commands are called together, where they are.
+COMMANDS = (
+    ("serve", None),
+    ("backup", None),
+    ("check", None),
+    ("pages", None),
+    ("transparency", None),
+    ("admin", "admin"),
+    ("audit", "audit"),
+    ("mail", "mail"),
+    ("importing", "import"),
+    ("exporting", "export"),
+)
+# Moving takes long and much memory: it loads itself alone, and not the pages, which take a third of what it may have.
+_ALONE = {"import"} & {*sys.argv[1:2]}
+for _module, _name in COMMANDS:
+    if not _ALONE or _name in _ALONE:
+        cli.add_typer(import_module(f"forum.cli.{_module}").cli, name=_name)
 FAILURES = (ForumError, UnusableSetting, embedded_postgres.EmbeddedError, audit.ChainBroken, backup.BackupError)
 
 

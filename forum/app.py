@@ -3,6 +3,7 @@
 import gc
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from datetime import datetime
 
 import ua_parser
 from fastapi import FastAPI, Response
@@ -37,6 +38,7 @@ from forum.api.content import (
     threads,
 )
 from forum.api.content import crisis_help as help_api
+from forum.api.importers import board_exports
 from forum.api.members import advisers, cards
 from forum.api.notifications import inbox, letters, live_events
 from forum.api.openapi import Resource
@@ -59,7 +61,7 @@ from forum.notifications.live_events.hub import LiveEvents
 from forum.passwords.breached_passwords import breached_passwords_of
 from forum.permissions import Act, why_not
 from forum.web import branding, errors, site
-from forum.web.languages import mark
+from forum.web.languages import language_of, mark
 from forum.web.pages import Entry, House, MemberLink, PostLink
 from moderation import features as moderation_features
 from moderation import live_queue
@@ -182,6 +184,7 @@ RESOURCES: tuple[Resource, ...] = (
         invitations.router,
         unsent_mail.router,
         webhooks.router,
+        board_exports.router,
         detail_effects.router,
         known_details.router,
     ),
@@ -286,6 +289,7 @@ HOUSE = House(
     done=moderation_site.DONE,
 )
 MEGABYTE = 2**20
+COPIED = mark("This is a copy of %(name)s as guests could read it on %(day)s. Nobody can write here.")
 OPERATIONS = Resource("operations", "For those who run the forum.", health.router)
 EXPOSED = ("ETag", "Location", "Link", "Retry-After", "RateLimit", "RateLimit-Policy")
 
@@ -350,6 +354,12 @@ def check_pages(settings: Settings) -> None:
     if settings.pages:
         branding.branding_of(settings)
         crisis_help.lines_of(settings.help_lines)
+
+
+def note_of_copy(settings: Settings, now: datetime) -> str:
+    """Return what stands above each page of a copy of the pages, in their first language."""
+    language = language_of(settings.languages[0], settings.time_zone)
+    return language.say(COPIED, name=settings.name, day=language.day(now))
 
 
 class PagesBesideApi:

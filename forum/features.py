@@ -109,6 +109,7 @@ FEATURES: tuple[Feature, ...] = (
         counts=(recount.THREADS, recount.NAMES, recount.BOARDS, recount.REACTIONS),
     ),
     Feature(name="content.opening_hours"),
+    Feature(name="importers.board_exports"),
     Feature(
         name="content.crisis_help",
         export=export_contents.export_addressed_help,

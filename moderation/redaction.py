@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from forum.content.markup import blanked, quote_spans
-from forum.content.posts.tables import BODY_MAX
+from forum.content.posts.lengths import BODY_MAX
 from forum.content.words import SHORTEST_REPEAT, UNSEEN, WORD, Runs, Span, repeated, runs_of
 from forum.core.errors import Invalid
 

@@ -13,11 +13,12 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from forum.cli.runtime import fail, out
+from forum.cli.runtime import ask_password, fail, out
 from forum.core import clock
 from forum.importers import programs, report
 from forum.importers.errors import CannotMove
 from forum.importers.plan import Plan
+from forum.importers.sources import live
 from forum.importers.staging import Staging
 
 cli = typer.Typer()
@@ -28,14 +29,15 @@ REPORT, PLAN = "moving.html", "moving.toml"
 @cli.command()
 def look(
     dump: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
-            help="phpBB's database as a file: .sql, .sql.gz, .sql.bz2 or .zip; or all parts of an export of WordPress"
+            help="phpBB's database as a file: .sql, .sql.gz, .sql.bz2 or .zip; or all parts of an export of WordPress; "
+            "or the database itself, as mysql://USER@HOST/NAME"
         ),
     ],
     *,
     people: Annotated[
-        Path | None, typer.Option(help="For WordPress: a dump of its database, in which its users are")
+        str | None, typer.Option(help="For WordPress: a dump of its database, in which its users are")
     ] = None,
     folder: Annotated[Path, typer.Option("--to", help="Where report and plan are written")] = Path(),
     as_json: Annotated[bool, typer.Option("--json", help="Print the report for a program, and write no page")] = False,
@@ -48,7 +50,7 @@ def look(
         fail(f"{folder} is no folder.")
     try:
         with Staging.without_name(Path(tempfile.gettempdir())) as staging:
-            said, plan = _look(dump, people, staging)
+            said, plan = _look(sources_of(dump), source_of(people) if people else None, staging)
             doubts = {board.old: board.doubt for board in staging.boards()}
     except CannotMove as error:
         fail(str(error))
@@ -68,10 +70,19 @@ def look(
         out.print(f"{folder / PLAN} was there already, and was left as it is.", soft_wrap=True)
 
 
-def _look(dump: list[Path], people: Path | None, staging: Staging) -> tuple[report.LookReport, Plan]:
-    size = sum(path.stat().st_size for path in [*dump, *([people] if people else [])] if path.exists())
-    with _progress(f"Reading {dump[0].name}", size) as seen:
-        programs.read(dump, staging, people=people, seen=seen)
+def sources_of(named: list[str]) -> list[live.Source]:
+    """Return what was named: files, or databases; a password is asked for, or the first line of a pipe."""
+    return [source_of(one) for one in named]
+
+
+def source_of(named: str) -> live.Source:
+    """Return one of these."""
+    return live.source_of(named, ask_password)
+
+
+def _look(sources: list[live.Source], people: live.Source | None, staging: Staging) -> tuple[report.LookReport, Plan]:
+    with _progress(f"Reading {sources[0]}", live.size_of([*sources, *([people] if people else [])])) as seen:
+        programs.read(sources, staging, people=people, seen=seen)
     plan = Plan.proposed(staging)
     facts = report.count_facts(staging, clock.now())
     # No bar yet: it runs in a thread, and processes are forked before there is one.

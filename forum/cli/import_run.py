@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from forum.cli.import_look import source_of, sources_of
 from forum.cli.runtime import database_of, fail, first_steps, out, reaching, with_work
 from forum.core import backup as backups
 from forum.core import clock, signals
@@ -25,6 +26,7 @@ from forum.importers.delta.steps import KeptHere, Reason
 from forum.importers.errors import CannotMove
 from forum.importers.plan import Plan
 from forum.importers.run import Import, Stage, carry_over
+from forum.importers.sources.live import size_of
 from forum.importers.staging import Staging
 from forum.importers.tables import ImportRun
 from moderation.carried_over import CarriedOver
@@ -32,9 +34,7 @@ from moderation.gate import BoardGate
 
 cli = typer.Typer()
 
-PeopleFile = Annotated[
-    Path | None, typer.Option(help="For WordPress: a dump of its database, in which its users are", exists=True)
-]
+PeopleFile = Annotated[str | None, typer.Option(help="For WordPress: a dump of its database, in which its users are")]
 
 # What is said of each count.
 _SAID = {
@@ -100,7 +100,7 @@ _KEPT = {
 
 @cli.command()
 def run(
-    dump: Annotated[list[Path], typer.Argument(help="What was given to `forum import look`", exists=True)],
+    dump: Annotated[list[str], typer.Argument(help="What was given to `forum import look`")],
     plan: Annotated[Path, typer.Option(help="The plan that `forum import look` wrote, as you changed it")],
     *,
     people: PeopleFile = None,
@@ -137,9 +137,7 @@ def run(
 
 @cli.command()
 def check(
-    dump: Annotated[
-        list[Path] | None, typer.Argument(help="Files of the old board: is each of its posts here?", exists=True)
-    ] = None,
+    dump: Annotated[list[str] | None, typer.Argument(help="The old board: is each of its posts here?")] = None,
     *,
     people: PeopleFile = None,
 ) -> None:
@@ -186,7 +184,13 @@ def _differences(found: checks.Comparison) -> list[str]:
     return [f"{count:,} {what}" for count, what in said if count]
 
 
-_PLURALS = {"board": "Boards", "person": "People", "post": "Posts", "thread": "Threads"}
+_PLURALS = {
+    "address": "Addresses of threads",
+    "board": "Boards",
+    "person": "People",
+    "post": "Posts",
+    "thread": "Threads",
+}
 
 
 def make_import(staging: Staging, plan: Plan, settings: Settings) -> Import:
@@ -203,13 +207,14 @@ async def _back_up(url: str, file: Path) -> None:
 
 
 @contextmanager
-def _staged(dump: list[Path], people: Path | None, folder: Path) -> Iterator[Staging]:
+def _staged(dump: list[str], people: str | None, folder: Path) -> Iterator[Staging]:
     """Give the records of an old board, read anew; they go when the block ends, even if it is killed."""
     with Staging.without_name(folder) as staging:
+        sources, users = sources_of(dump), source_of(people) if people else None
         with bar() as progress:
-            size = sum(path.stat().st_size for path in [*dump, *([people] if people else [])])
-            task = progress.add_task("Reading", total=size)
-            programs.read(dump, staging, people=people, seen=lambda size: progress.update(task, completed=size))
+            size = size_of([*sources, *([users] if users else [])])
+            task = progress.add_task("Reading", total=size or None)
+            programs.read(sources, staging, people=users, seen=lambda size: progress.update(task, completed=size))
         yield staging
 
 

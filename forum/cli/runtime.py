@@ -122,6 +122,13 @@ def read_password() -> str:
     return sys.stdin.readline().rstrip("\n")
 
 
+def ask_password(prompt: str) -> str:
+    """Return a password that somebody else chose: asked for at a terminal, else the first line of a pipe."""
+    if sys.stdin.isatty():
+        return str(typer.prompt(prompt, hide_input=True))
+    return sys.stdin.readline().rstrip("\n")
+
+
 def fail(sentence: str) -> NoReturn:
     """End the command with one sentence on standard error."""
     Console(stderr=True, markup=False, emoji=False).print(sentence, style="red", highlight=False, soft_wrap=True)

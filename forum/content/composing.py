@@ -23,8 +23,9 @@ from forum.content.posts.context import (
     context_on_board,
 )
 from forum.content.posts.draft import NO_WORDS, Draft
+from forum.content.posts.lengths import BODY_MAX
 from forum.content.posts.queries import PostView, find_post_by_number
-from forum.content.posts.tables import BODY_MAX, HeldEdit, Post
+from forum.content.posts.tables import HeldEdit, Post
 from forum.content.search.similar import SimilarThread, suggest_similar
 from forum.content.threads.tables import Thread
 from forum.content.words import own_lines

@@ -21,7 +21,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
 from forum.content.boards import SLUG
-from forum.content.posts.tables import BODY_MAX, WARNING_MAX
+from forum.content.posts.lengths import BODY_MAX, WARNING_MAX
 from forum.content.threads.tables import TITLE_MAX, TITLE_MIN
 from forum.core.text import ANY, INLINE, SEEN, carried, one_line, storable, visible
 from forum.http.body_size import BASE64URL

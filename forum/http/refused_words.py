@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from forum.content.crisis_help import find_help_anywhere
-from forum.content.posts.tables import BODY_MAX
+from forum.content.posts.lengths import BODY_MAX
 from forum.core import clock
 from forum.core.errors import ForumError, NotSignedIn
 from forum.core.gate import ACUTE, RefusedText

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from forum.content import markup
 from forum.content.lanes import Lane, PostPlace, lane_of
 from forum.content.markup import Known, QuotedPost, QuoteRef
-from forum.content.posts.tables import WARNING_MAX
+from forum.content.posts.lengths import WARNING_MAX
 from forum.content.words import RUN, folded, said_in, stands_in, words_in
 from forum.importers.records import PollRecord, PostRecord, TextForm
 from forum.importers.texts import How, Loss, Quoted, split, to_markdown

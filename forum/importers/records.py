@@ -142,6 +142,15 @@ class PostRecord(_Record):
     )
 
 
+class AddressRecord(_Record):
+    """An address of words under which a thread was read."""
+
+    kind: Literal["address"] = "address"
+    thread: Old
+    path: str = Field(description="Without the site, such as `2019/05/a-letter-came`; empty where it had numbers only")
+    slug: str = Field("", description="The last part of it, by which the old site found the thread, too")
+
+
 class BanRecord(_Record):
     """That somebody may not take part."""
 
@@ -219,6 +228,7 @@ AnyRecord = Annotated[
     | PersonRecord
     | ThreadRecord
     | PostRecord
+    | AddressRecord
     | BanRecord
     | WarningRecord
     | ReportRecord

@@ -11,6 +11,10 @@ class Remark(StrEnum):
     BYTES_DROPPED = "bytes_dropped"  # bytes that are no text
     CONTROLS_DROPPED = "controls_dropped"  # control characters, which nobody sees
     LOST_BEFORE = "lost_before"  # "????", where the old board's database could not keep an emoji
+    # The same of a name, a title, a description or the question of a poll.
+    LINE_MENDED = "line_mended"
+    LINE_DROPPED = "line_dropped"
+    LINE_LOST = "line_lost"
     LINK_BOARD = "link_board"  # a board that only led to an address
     THREAD_WITHOUT_BOARD = "thread_without_board"
     POST_WITHOUT_THREAD = "post_without_thread"

@@ -19,6 +19,7 @@ from forum.core.clock import now as clock_now
 from forum.core.database import Database, new_id
 from forum.core.gate import Gate
 from forum.core.settings import Settings
+from forum.importers.addresses import carry_addresses
 from forum.importers.board_rows import carry_boards, find_boards, refuse_wider
 from forum.importers.content import carry_threads
 from forum.importers.counting import add_counts
@@ -134,6 +135,7 @@ async def carry_over(
             await first()
         run = await _begin(database, wanted.source, clock_now())
         await _carry(database, wanted, run, seen)
+        await carry_addresses(database, wanted.staging, (run.source, run.id))
         await _offer_terms(database, wanted, RunTime(run.id, run.started_at))
         ended = await _end(database, run)
     await _analyze(database)

@@ -31,6 +31,7 @@ class MovedKind(StrEnum):
     PERSON = "person"
     THREAD = "thread"
     POST = "post"
+    ADDRESS = "address"  # of words, under which a thread was read: a digest of it
 
 
 class Was(StrEnum):
@@ -78,7 +79,8 @@ class MovedItem(SQLModel, table=True):
             "(revision IS NULL OR kind IN ('thread', 'post')) AND (stood_on IS NULL OR kind = 'thread')", name="left"
         ),
         CheckConstraint(
-            "(board_id IS NOT NULL) = (kind = 'board') AND (thread_id IS NOT NULL) = (kind IN ('thread', 'post')) "
+            "(board_id IS NOT NULL) = (kind = 'board') "
+            "AND (thread_id IS NOT NULL) = (kind IN ('thread', 'post', 'address')) "
             "AND (number IS NOT NULL) = (kind = 'post') AND (member_id IS NULL OR kind = 'person') "
             "AND (edited_by IS NULL OR kind = 'post')",
             name="to",

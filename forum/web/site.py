@@ -43,7 +43,7 @@ from forum.web.content import (
     thread_changes,
     threads,
 )
-from forum.web.importers import old_links
+from forum.web.importers import board_exports, old_links
 from forum.web.members import advisers, cards
 from forum.web.notifications import inbox, letters
 from forum.web.pages import House
@@ -104,6 +104,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     invitations.router,
     unsent_mail.router,
     webhooks.router,
+    board_exports.router,
     old_links.router,
 )
 
@@ -121,7 +122,7 @@ def create_site(services: Services, house: House, routers: Sequence[APIRouter] =
     site.state.house = house
     site.state.made_pages = made_pages()
     site.state.branding = branding_of(services.settings)
-    for router in (*ROUTERS, *routers):
+    for router in (*ROUTERS, *routers, old_links.last_router):
         site.include_router(router)
     errors.register(site)
     site.add_middleware(UnexpectedErrors, answer=errors.unexpected)

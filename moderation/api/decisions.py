@@ -10,7 +10,7 @@ from typing_extensions import TypeAliasType
 
 from forum.api.authentication.profiles import DisplayName
 from forum.api.schemas import RequestBody, ResponseBody
-from forum.content.posts.tables import BODY_MAX
+from forum.content.posts.lengths import BODY_MAX
 from forum.core.errors import ForumError
 from forum.http.current_member import CurrentMember
 from forum.http.fields import BoardSlug, Body, Moment, Number, SentMoment, Text, Title, Uuid, Words, numeric

@@ -17,6 +17,7 @@ from sqlmodel import col
 
 from forum.content.posts.draft import Draft
 from forum.content.posts.held_edits import rewrite_bodies
+from forum.content.posts.lengths import WARNING_MAX
 from forum.content.posts.quotes import list_copies, list_naming
 from forum.content.posts.revisions import (
     get_words,
@@ -26,7 +27,7 @@ from forum.content.posts.revisions import (
     seal_revisions,
     unseal_revisions,
 )
-from forum.content.posts.tables import WARNING_MAX, Post
+from forum.content.posts.tables import Post
 from forum.content.words import SHORTEST_REPEAT, Span, own_lines
 from forum.core import side_process
 from forum.core.errors import Conflict, Invalid

@@ -241,6 +241,7 @@ NOT_FOR_MEMBERS = {
     "exclude_lead",
     "explain_term",
     "get_account",
+    "get_board_archive",
     "get_board_settings",
     "get_case",
     "get_concern",

@@ -296,6 +296,7 @@ DATA: dict[str, list[str]] = {
     "0074b": WAITED,
     "0074c": WAITED,
     "0074d": WAITED,
+    "0074e": WAITED,
 }
 
 

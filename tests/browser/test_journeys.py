@@ -366,6 +366,15 @@ async def test_an_edit_of_what_somebody_else_changed_shows_both(house: House, sc
         await expect(main(phone)).to_contain_text("She came at nine, with a friend.")
 
 
+async def test_an_old_address_leads_on_to_its_comment(house: House, scripts: bool) -> None:
+    thread = house.village.places["thread"]
+    async with house.visitor(java_script_enabled=scripts) as page:
+        await page.goto("/viewtopic.php?t=33#p77")
+        await page.wait_for_url(f"**/threads/{thread}#{'post-1' if scripts else 'p77'}")
+        await page.goto("/2019/05/what-now/#comment-4711")  # it did not move: the thread is all there is
+        await page.wait_for_url(f"**/threads/{thread}{'' if scripts else '#comment-4711'}")
+
+
 async def test_leaving_leads_away_and_back_shows_nothing_of_ours(house: House) -> None:
     async with house.visitor("tiredmum83") as page:
         await page.goto("about:blank")

@@ -164,6 +164,7 @@ ASKED: dict[Act, Callable[[There], list[Asked]]] = {
         Asked("GET", "/invitations", None, 200),
         Asked("DELETE", "/accounts/nobody/sessions", None, 404),
         Asked("GET", "/unsent-mails", None, 200),
+        Asked("GET", "/boards/new-here/archive", None, 200),
         Asked("PUT", f"/unsent-mails/{NOWHERE}/attempt", None, 404),
         Asked("DELETE", f"/unsent-mails/{NOWHERE}", None, 404),
         Asked("POST", "/invitations", {"email": "ada@example.org", "role": "moderator"}, 201),

@@ -1,6 +1,7 @@
 """How long it takes to look at an old board and to move it, and how much memory. The boards are made up."""
 
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,7 @@ _LOOKED_AFTER = 0.2  # seconds
 
 def measure(posts: int) -> Table:
     """Look at a board of each form, then move it into a new forum."""
-    table = Table("", "seconds", "posts/s", "peak MB", box=None, pad_edge=False)
+    table = Table("", "seconds", "posts/s", "CPU s/1,000 posts", "peak MB", box=None, pad_edge=False)
     with tempfile.TemporaryDirectory(prefix="forum-moving-") as name:
         for version in VERSIONS:
             folder = Path(name) / version
@@ -33,16 +34,25 @@ def measure(posts: int) -> Table:
             )
             plan = folder / "moving.toml"
             for command in (["look", dump, "--to", folder], ["run", dump, "--plan", plan, "--skip-backup"]):
-                seconds, peak = _run(list(map(str, command)), folder)
+                seconds, cpu, peak = _run(list(map(str, command)), folder)
                 what = f"{command[0]}: phpBB {version}, {posts:,} posts"
-                table.add_row(what, f"{seconds:.1f}", f"{posts / seconds:,.0f}", f"{peak / 2**20:,.0f}")
+                figures = (
+                    f"{seconds:.1f}",
+                    f"{posts / seconds:,.0f}",
+                    f"{cpu / posts * 1_000:.2f}",
+                    f"{peak / 2**20:,.0f}",
+                )
+                table.add_row(what, *figures)
     return table
 
 
-def _run(command: Sequence[str], folder: Path) -> tuple[float, int]:
-    """Return how long a command took, and the most memory that it and its processes held, without PostgreSQL."""
+def _run(command: Sequence[str], folder: Path) -> tuple[float, float, int]:
+    """Return how long a command took, how long processors worked for it, and the most memory that it held.
+
+    The memory is that of all its processes but PostgreSQL's.
+    """
     settings = {"FORUM_DATA": str(folder / "data"), "FORUM_PUBLIC_URL": "https://forum.example.org"}
-    begun, peak = time.perf_counter(), 0
+    begun, before, peak = time.perf_counter(), _cpu(), 0
     with subprocess.Popen(
         [sys.executable, "-m", "forum", "import", *command], env={**os.environ, **settings}, stdout=subprocess.DEVNULL
     ) as process:
@@ -52,7 +62,13 @@ def _run(command: Sequence[str], folder: Path) -> tuple[float, int]:
             time.sleep(_LOOKED_AFTER)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
-    return time.perf_counter() - begun, peak
+    return time.perf_counter() - begun, _cpu() - before, peak
+
+
+def _cpu() -> float:
+    """Return the seconds of processors that processes took which have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _held(process: psutil.Process) -> int:

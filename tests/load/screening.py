@@ -6,7 +6,7 @@ import time
 
 from rich.table import Table
 
-from forum.content.posts.tables import BODY_MAX
+from forum.content.posts.lengths import BODY_MAX
 from moderation.screening import screen
 from tests.support import hostile
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forum.content import markup
-from forum.content.posts.tables import BODY_MAX
+from forum.content.posts.lengths import BODY_MAX
 from forum.content.words import Span
 from forum.core import side_process
 from forum.core.errors import Invalid

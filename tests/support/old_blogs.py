@@ -78,16 +78,18 @@ class Article:
     password: str = ""
     open: str = "open"
     sticky: int = 0
+    slug: str = ""
 
     def __str__(self) -> str:
         return (
-            f"<item><title>{escape(self.title)}</title><link>{ADDRESS}/2026/10/{self.old}/</link>"
+            f"<item><title>{escape(self.title)}</title><link>{ADDRESS}/2026/10/{self.slug or self.old}/</link>"
             f"<dc:creator>{_cdata(self.by)}</dc:creator><description></description>"
             f"<content:encoded>{_cdata(self.said)}</content:encoded>"
             "<excerpt:encoded><![CDATA[Not this.]]></excerpt:encoded>"
             f"<wp:post_id>{self.old}</wp:post_id><wp:post_date>{self.at}</wp:post_date>"
             f"<wp:post_date_gmt>{self.at if self.gmt is None else self.gmt}</wp:post_date_gmt>"
-            f"<wp:comment_status>{self.open}</wp:comment_status><wp:status>{self.status}</wp:status>"
+            f"<wp:comment_status>{self.open}</wp:comment_status><wp:post_name>{_cdata(self.slug)}</wp:post_name>"
+            f"<wp:status>{self.status}</wp:status>"
             f"<wp:post_type>{self.kind}</wp:post_type><wp:post_password>{_cdata(self.password)}</wp:post_password>"
             f"<wp:is_sticky>{self.sticky}</wp:is_sticky>{''.join(map(str, self.comments))}</item>\n"
         )

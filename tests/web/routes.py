@@ -49,6 +49,8 @@ ROWS: Mapping[str, Row] = {
     # addresses of an old board
     "/{page:path}.php": Row(example="/viewtopic.php?t={old_thread}", status=301),
     "/{page:path}.html": Row(example="/what-now-t{old_thread}.html", status=301),
+    "/{page:path}": Row(example="/2019/05/what-now/", status=301),
+    "/threads/{id}/old/{anchor}": Row(example="/threads/{thread}/old/p{old_post}", status=303),
     # around it
     "/rules": Row(),
     "/help": Row(),
@@ -186,6 +188,7 @@ ROWS: Mapping[str, Row] = {
     "/admin/invitations": Row(ADMINISTRATORS),
     "/admin/refused-sign-ins": Row(ADMINISTRATORS),
     "/admin/unsent-mails": Row(ADMINISTRATORS),
+    "/admin/boards/{slug}/export.zip": Row(ADMINISTRATORS, "/admin/boards/{board}/export.zip"),
     "/admin/webhooks": Row(ADMINISTRATORS),
     "/admin/webhooks/{id}": Row(ADMINISTRATORS, "/admin/webhooks/{webhook}"),
     "/admin/holds": Row(ADMINISTRATORS),

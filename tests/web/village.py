@@ -26,6 +26,7 @@ from forum.core.work import Work
 from forum.demo.keys import DemoKeys
 from forum.http.current_member import COOKIE
 from forum.http.services import Services
+from forum.importers.addresses import keys_of
 from forum.importers.tables import ImportRun, MovedItem, MovedKind
 from forum.members.queries import get_member
 from forum.privacy.tables import Export, ExportPart
@@ -183,6 +184,7 @@ async def _live(village: Village) -> None:
     await _move_in(village, angry)
     village.places |= {
         "old_thread": 33,
+        "old_post": 77,
         "old_board": 2,
         "old_person": 7,
         "danger": dangers[0]["id"],
@@ -224,8 +226,11 @@ async def _move_in(village: Village, thread_id: int) -> None:
         await session.flush()
         moved = partial(MovedItem, source=run.source, run_id=run.id)
         session.add(moved(kind=MovedKind.THREAD, old="33", thread_id=thread_id))
+        session.add(moved(kind=MovedKind.POST, old="77", thread_id=thread_id, number=1))
         session.add(moved(kind=MovedKind.BOARD, old="2", board_id=thread.board_id))
         session.add(moved(kind=MovedKind.PERSON, old="7", member_id=member.id))
+        blog = partial(moved, source="wordpress https://blog.example.org/")
+        session.add(blog(kind=MovedKind.ADDRESS, old=keys_of("2019/05/what-now")[0], thread_id=thread_id))
 
 
 async def _keep_own(village: Village) -> None:

@@ -7,7 +7,8 @@ from functools import cached_property
 
 from forum.content import markup
 from forum.content.lines import refuse_official
-from forum.content.posts.tables import BODY_MAX, Post
+from forum.content.posts.lengths import BODY_MAX
+from forum.content.posts.tables import Post
 from forum.core import side_process
 from forum.core.errors import Invalid
 from forum.core.gate import Covered

@@ -18,9 +18,10 @@ from forum.content.markup import GONE, blanked, quote_spans, without_handle
 from forum.content.posts.context import named_in_thread
 from forum.content.posts.draft import Draft
 from forum.content.posts.held_edits import drop_all, rewrite_bodies, rewrite_titles
+from forum.content.posts.lengths import BODY_MAX, WARNING_MAX
 from forum.content.posts.quotes import forget_quotes, list_copies, list_texts, lock_posts_and_copies, record_quotes
 from forum.content.posts.revisions import refresh_html
-from forum.content.posts.tables import BODY_MAX, WARNING_MAX, HeldEdit, Post, PostQuote, PostRevision, Visibility
+from forum.content.posts.tables import HeldEdit, Post, PostQuote, PostRevision, Visibility
 from forum.content.posts.visibility import set_visibility
 from forum.content.threads.changes import lock_posts_of_thread
 from forum.content.words import own_lines, repeated, runs_of

@@ -10,8 +10,9 @@ from sqlmodel import col
 
 from forum.content.posts.context import named_in_thread
 from forum.content.posts.draft import Draft
+from forum.content.posts.lengths import BODY_MAX
 from forum.content.posts.quotes import record_quotes
-from forum.content.posts.tables import BODY_MAX, Post, PostRevision
+from forum.content.posts.tables import Post, PostRevision
 from forum.core.errors import Invalid
 from forum.members.queries import changed_since
 from forum.members.viewer import Viewer

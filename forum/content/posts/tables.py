@@ -20,10 +20,9 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
 from forum.content.lanes import Lane
+from forum.content.posts.lengths import BODY_MAX, WARNING_MAX
 from forum.core.database import Moment, check_one_of
 
-BODY_MAX = 20_000
-WARNING_MAX = 100
 WORDS_KEPT = timedelta(days=30)  # of a withdrawn post, in which it can be reported
 NUMBER_MAX = 2**31 - 1  # the largest integer of the column: a larger one in a query would be a database error
 

@@ -10,7 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, Self
 
-from forum.content.posts.tables import BODY_MAX, SHOWN, Visibility
+from forum.content.posts.lengths import BODY_MAX
+from forum.content.posts.tables import SHOWN, Visibility
 from forum.content.threads.tables import ThreadState, ThreadVisibility
 from forum.importers.delta.beside import is_lacking
 from forum.importers.delta.facts import BoardReaders, BoardsNow, PostHere, ThreadHere

@@ -56,9 +56,19 @@ _THREAD = f"coalesce(moved_thread.old, thread.id || '-' || {_SECOND.format('thre
 _POST = f"coalesce(moved_post.old, post.id || '-' || {_SECOND.format('post.created_at')})"
 _ANSWERED = f"coalesce(moved_answered.old, answered.id || '-' || {_SECOND.format('answered.created_at')})"
 
+
+def _of_board(column: str) -> str:
+    """Return the condition that something is of the board that is wanted; without one, all of it is."""
+    return f"(CAST(:board AS integer) IS NULL OR {column} = CAST(:board AS integer))"
+
+
+_IN_ITS_THREADS = (
+    "(CAST(:board AS integer) IS NULL OR thread_id IN (SELECT id FROM thread WHERE board_id = CAST(:board AS integer)))"
+)
 _BOARDS = f"""
     SELECT {_BOARD} AS old, name, section, description, readers, archived_at
     FROM board {_moved("moved_board", "board", "moved_board.board_id = board.id")}
+    WHERE {_of_board("board.id")}
     ORDER BY position, board.id
 """  # noqa: S608 (ours)
 _PEOPLE = f"""
@@ -80,7 +90,10 @@ _PEOPLE = f"""
         LEFT JOIN wrote ON wrote.author_id = persona.id LEFT JOIN given ON given.member_id = persona.id
         LEFT JOIN seen ON seen.member_id = persona.id
         {_moved_person("moved_person", "persona.id")}
-    WHERE handle IS NOT NULL OR posts > 0
+    WHERE (handle IS NOT NULL OR posts > 0) AND (CAST(:board AS integer) IS NULL OR persona.id IN (
+        SELECT unnest(ARRAY[post.author_id, post.changed_by]) FROM post JOIN thread ON thread.id = post.thread_id
+        WHERE board_id = CAST(:board AS integer) AND post.visibility <> 'withdrawn'
+    ))
     ORDER BY {_PERSON} COLLATE "C"
 """  # noqa: S608 (ours)
 # Only with passwords: without, nobody can open an account that is banned.
@@ -95,7 +108,7 @@ _BANS = f"""
 _THREADS = f"""
     WITH first AS (
         SELECT DISTINCT ON (thread_id) thread_id, author_id, created_at FROM post
-        WHERE visibility <> 'withdrawn' ORDER BY thread_id, number
+        WHERE visibility <> 'withdrawn' AND {_IN_ITS_THREADS} ORDER BY thread_id, number
     )
     SELECT {_THREAD} AS old, {_BOARD} AS board, coalesce(moved_person.old, first.author_id::text) AS author,
         title, first.created_at AS opened_at, state, pinned, visibility
@@ -108,7 +121,7 @@ _THREADS = f"""
 _POSTS = f"""
     WITH gone AS (
         SELECT thread_id, array_agg(number ORDER BY number) AS numbers FROM post
-        WHERE visibility = 'withdrawn' GROUP BY thread_id
+        WHERE visibility = 'withdrawn' AND {_IN_ITS_THREADS} GROUP BY thread_id
     )
     SELECT {_POST} AS old, {_THREAD} AS thread, coalesce(moved_author.old, post.author_id::text) AS author,
         post.created_at, post.body_markdown, post.content_warning, post.visibility, post.edited_at, post.notice,
@@ -122,7 +135,7 @@ _POSTS = f"""
         {_moved_post("moved_post", "post.number")} {_moved_post("moved_answered", "post.reply_to")}
         {_moved("moved_thread", "thread", "moved_thread.thread_id = post.thread_id")}
         {_moved_person("moved_author", "post.author_id")} {_moved_person("moved_editor", "editor.id")}
-    WHERE post.visibility <> 'withdrawn'
+    WHERE post.visibility <> 'withdrawn' AND {_of_board("thread.board_id")}
     ORDER BY post.thread_id, post.number
 """  # noqa: S608 (ours)
 
@@ -134,13 +147,15 @@ class Wishes:
     # And confirmed addresses, who is banned, and who was here lately without a post: for the next home alone.
     with_passwords: bool = False
     with_removed: bool = False  # the words that moderators removed
+    with_waiting: bool = True  # the words that wait for a moderator
+    board: int | None = None  # of all of them, this one alone
 
 
-async def boards(session: AsyncSession) -> AsyncIterator[BoardRecord]:
+async def boards(session: AsyncSession, wishes: Wishes) -> AsyncIterator[BoardRecord]:
     """Give the headings and the boards below them."""
     sections: dict[str, str] = {}
     position = 0
-    async for row in _rows(session, _BOARDS):
+    async for row in _rows(session, _BOARDS, board=wishes.board):
         if row.section not in sections:
             sections[row.section] = f"section-{len(sections) + 1}"
             yield BoardRecord(
@@ -164,7 +179,7 @@ async def boards(session: AsyncSession) -> AsyncIterator[BoardRecord]:
 
 async def people(session: AsyncSession, wishes: Wishes) -> AsyncIterator[PersonRecord]:
     """Give everybody with an account, and whoever wrote what is in the export. An alias is somebody else."""
-    async for row in _rows(session, _PEOPLE, with_passwords=wishes.with_passwords):
+    async for row in _rows(session, _PEOPLE, with_passwords=wishes.with_passwords, board=wishes.board):
         if row.handle is None:
             what, name = _former(row.name, row.is_alias)
             yield PersonRecord(old=row.old, name=name, what=what, posts=row.posts)
@@ -191,7 +206,7 @@ async def bans(session: AsyncSession, wishes: Wishes, now: datetime) -> AsyncIte
 
 async def threads(session: AsyncSession, wishes: Wishes) -> AsyncIterator[ThreadRecord]:
     """Give the threads in which a post is left."""
-    async for row in _rows(session, _THREADS):
+    async for row in _rows(session, _THREADS, board=wishes.board):
         shown = _shown(row.visibility)
         yield ThreadRecord(
             old=row.old,
@@ -207,7 +222,7 @@ async def threads(session: AsyncSession, wishes: Wishes) -> AsyncIterator[Thread
 
 async def posts(session: AsyncSession, wishes: Wishes) -> AsyncIterator[PostRecord]:
     """Give the posts, each thread's in their order."""
-    async for row in _rows(session, _POSTS):
+    async for row in _rows(session, _POSTS, board=wishes.board):
         shown = _shown(row.visibility, row.thread_visibility)
         may_go = _may_go(shown, wishes)
         is_edited = shown != Shown.REMOVED and row.editor and (row.notice or {}).get("kind") == "edited"
@@ -247,7 +262,12 @@ def _shown(*visibilities: str) -> Shown:
 
 
 def _may_go(shown: Shown, wishes: Wishes) -> bool:
-    return shown != Shown.REMOVED or wishes.with_removed
+    match shown:
+        case Shown.REMOVED:
+            return wishes.with_removed
+        case Shown.WAITING:
+            return wishes.with_waiting
+    return True
 
 
 def _former(name: str, is_alias: bool) -> tuple[PersonKind, str]:

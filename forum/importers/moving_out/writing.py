@@ -39,7 +39,7 @@ async def export_all(
         async with backup.read_snapshot(url) as session:
             await session.execute(text("SET TRANSACTION READ ONLY"))
             with new_archive(part) as archive:
-                await _write(archive, _contents(session, settings, wishes, now), seen)
+                await _write(archive, contents(session, settings, wishes, now), seen)
                 manifest = archive.finish(with_passwords=wishes.with_passwords, with_removed=wishes.with_removed)
         await _record(url, manifest, now)
     return manifest
@@ -50,12 +50,13 @@ def _refuse_existing(file: Path) -> None:
         raise CannotMove(f"{file} is there already: choose another name.")
 
 
-def _contents(
+def contents(
     session: AsyncSession, settings: Settings, wishes: Wishes, now: datetime
 ) -> dict[str, AsyncIterator[AnyRecord]]:
+    """Return what is in an export, by kind, in the order in which it is written."""
     return {
         "source": _source(session, settings),
-        "board": collecting.boards(session),
+        "board": collecting.boards(session, wishes),
         "person": collecting.people(session, wishes),
         "ban": collecting.bans(session, wishes, now),
         "thread": collecting.threads(session, wishes),

@@ -41,7 +41,7 @@ def read_source(spool: Spool, decoder: Decoder) -> SourceRecord:
     return SourceRecord(
         program="phpbb",
         version=spool.version,
-        name=decoder.line(found.get(b"sitename", b"")),
+        name=decoder.line(found.get(b"sitename", b""), "name"),
         address=f"{address}{path}/" if host and path else address if re.fullmatch(r"\S+", host) else "",
     )
 
@@ -63,12 +63,12 @@ def read_boards(spool: Spool, decoder: Decoder) -> Boards:
             if kind == LINK:
                 continue
             audience = _audience(old, permissions, parents, passwords, is_section=kind == SECTION)
-            text = decoder.decode(description).text
+            text = decoder.text(description, f"board:{old}")
             yield BoardRecord(
                 old=str(old),
                 parent=str(parent) if parent in rows and rows[parent][2] != LINK else None,
                 is_section=kind == SECTION,
-                name=decoder.line(name) or f"Board {old}",
+                name=decoder.line(name, f"board:{old}") or f"Board {old}",
                 description=plain(text, decoder.decode(uid).text),
                 readers=audience.readers,
                 doubt=audience.doubt,

@@ -2,11 +2,12 @@
 
 import html
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from forum.core.text import carried
 from forum.importers.remarks import Remark
+from forum.importers.staging import Notebook
 
 # What two bytes of UTF-8 look like as Western letters: "Ã©", "â€™", "ðŸ˜Š".
 _DOUBLE = re.compile(
@@ -18,6 +19,14 @@ _TO_BYTES = {ord(bytes([byte]).decode("cp1252", "ignore") or chr(byte)): byte fo
 _LETTERS = re.compile(rb"(?:[\x00-\x7f\x80\x82-\x89\x8b\x91-\x97\x99\x9b\xa0-\xfd])*+")
 _BEGUN = re.compile(rb"[\xc2-\xf4][\x80-\xbf]")  # a character of UTF-8, perhaps a wrong one
 _LOST = re.compile(r"\?{4,}|\ufffd")
+# What a remark of a post is called where it is about a line.
+_OF_LINES: Mapping[Remark, Remark] = {
+    Remark.DOUBLE_ENCODED: Remark.LINE_MENDED,
+    Remark.LATIN: Remark.LINE_MENDED,
+    Remark.BYTES_DROPPED: Remark.LINE_DROPPED,
+    Remark.CONTROLS_DROPPED: Remark.LINE_DROPPED,
+    Remark.LOST_BEFORE: Remark.LINE_LOST,
+}
 _TAG = re.compile(r"<[^<>]*>")
 _MARKUP_ONLY = re.compile(r"<([se])>.*?</\1>", re.DOTALL)
 
@@ -30,10 +39,13 @@ class Decoded(NamedTuple):
 
 
 class Decoder:
-    """Decodes the texts of one board; it must know whether the board is one that was encoded twice."""
+    """Decodes the texts of one board; it must know whether the board is one that was encoded twice.
 
-    def __init__(self, is_double: bool = False) -> None:
-        self.is_double = is_double
+    What it finds in names and titles is noted in the notebook.
+    """
+
+    def __init__(self, is_double: bool = False, notebook: Notebook | None = None) -> None:
+        self.is_double, self._notebook = is_double, notebook
 
     def decode(self, value: bytes | None) -> Decoded:
         """Return the text of some bytes."""
@@ -51,9 +63,17 @@ class Decoder:
             remarks.append(Remark.LOST_BEFORE)
         return Decoded(clean, tuple(remarks))
 
-    def line(self, value: bytes | None) -> str:
-        """Return a title or a name: in one line, its entities resolved once."""
-        return " ".join(html.unescape(self.decode(value).text).split())
+    def line(self, value: bytes | None, of: str | None = None) -> str:
+        """Return a title or a name: in one line, its entities resolved once. What was found is noted `of` a record."""
+        return " ".join(html.unescape(self.text(value, of)).split())
+
+    def text(self, value: bytes | None, of: str | None = None) -> str:
+        """Return the text of what is no post. What was found is noted `of` a record."""
+        text, remarks = self.decode(value)
+        if self._notebook and of:
+            for what in dict.fromkeys(_OF_LINES[remark] for remark in remarks):
+                self._notebook.add(what, of)
+        return text
 
     def _decode_foreign(self, value: bytes) -> tuple[str, Remark | None]:
         try:

@@ -35,7 +35,7 @@ def read_people(spool: Spool, decoder: Decoder) -> Iterator[PersonRecord]:
     for old, kind, name, email, password, joined, seen, posts in spool.rows(query, ANONYMOUS):
         yield PersonRecord(
             old=str(old),
-            name=decoder.line(name) or f"Member {old}",
+            name=decoder.line(name, f"person:{old}") or f"Member {old}",
             what={_INACTIVE: PersonKind.INACTIVE, _IGNORED: PersonKind.BOT}.get(kind, PersonKind.MEMBER),
             email=decoder.line(email) or None,
             password=_hash(password),
@@ -51,7 +51,7 @@ def _guests(spool: Spool, decoder: Decoder) -> Iterator[PersonRecord]:
     names: dict[str, tuple[str, int]] = {}
     query = "SELECT post_username, count(*) FROM {posts} WHERE poster_id = ? GROUP BY 1 ORDER BY min(post_id)"
     for value, count in spool.rows(query, ANONYMOUS):
-        if name := decoder.line(value):
+        if name := decoder.line(value, "guest"):
             first, before = names.get(guest(name), (name, 0))
             names[guest(name)] = first, before + count
     for old, (name, posts) in names.items():

@@ -13,7 +13,8 @@ from typing import Any
 
 from forum.importers.batches import batches
 from forum.importers.errors import CannotMove
-from forum.importers.sources.mysql_dump import MysqlDump, Row, Value
+from forum.importers.sources.live import Source, open_tables
+from forum.importers.sources.mysql_dump import Row, Value
 
 _BATCH = 2_000
 _LARGEST = 1 << 62  # of SQLite's numbers, nearly
@@ -77,8 +78,11 @@ class Spool:
         self.version = ""
         self._made: set[str] = set()
 
-    def fill(self, dump: Path, seen: Callable[[int], None]) -> None:
-        """Read a dump into the tables, and find the board in it. Raises CannotMove when there is none, or two."""
+    def fill(self, dump: Source, seen: Callable[[int], None]) -> None:
+        """Read a dump, or a database, into the tables, and find the board in it.
+
+        Raises CannotMove when there is none, or two.
+        """
         columns: dict[str, Sequence[str]] = {}
 
         def wanted(table: str) -> Sequence[str] | None:
@@ -89,7 +93,7 @@ class Spool:
                 return None  # another program's table of the same name
             return columns.setdefault(table, _columns(name))
 
-        source = MysqlDump(dump, wanted, seen)
+        source = open_tables(dump, wanted, seen)
         rows = source.rows()
         with self.connection:
             for batch in batches(rows, _BATCH, _size_of):
@@ -130,7 +134,7 @@ class Spool:
             # The same row twice: the dump was joined of two; the later one counts.
             self.connection.executemany(f"INSERT OR REPLACE INTO {self._table(table)} VALUES ({marks})", rows)  # noqa: S608
 
-    def _choose(self, dump: Path, tables: Sequence[str]) -> None:
+    def _choose(self, dump: Source, tables: Sequence[str]) -> None:
         """Find the prefix: of the table that says which version the board has. Make what is missing, empty."""
         prefixes: dict[str, bytes] = {}
         for table in sorted(self._made):
@@ -158,8 +162,8 @@ class Spool:
 
 
 @contextmanager
-def spooled(dump: Path, beside: Path, seen: Callable[[int], None]) -> Iterator[Spool]:
-    """Give the tables of the board in a dump."""
+def spooled(dump: Source, beside: Path, seen: Callable[[int], None]) -> Iterator[Spool]:
+    """Give the tables of the board in a dump or a database."""
     spool = Spool(beside.with_name(beside.name + ".tables"))
     with closing(spool.connection):
         spool.fill(dump, seen)
@@ -187,7 +191,7 @@ def _number(value: Value) -> int | None:
     return number if number is None or abs(number) < _LARGEST else None
 
 
-def _no_board(dump: Path, tables: Sequence[str], prefixes: Mapping[str, bytes]) -> str:
+def _no_board(dump: Source, tables: Sequence[str], prefixes: Mapping[str, bytes]) -> str:
     if prefixes:
         return f"{dump} has no table of posts: export all tables of the board, not only some."
     if not tables:

@@ -42,7 +42,7 @@ class Content:
         known = {old for (old,) in self.spool.rows("SELECT topic_id FROM {topics} WHERE topic_status <> ?", _MOVED)}
         for row in self.spool.rows(query):
             old, board, poster, time, status, kind, moved, shown, poll, title, first_name, question, uid = row
-            name = self.decoder.line(title)
+            name = self.decoder.line(title, f"thread:{old}")
             stands_on = self._board(board, kind)
             if stands_on is None:
                 self.notebook.add(Remark.THREAD_WITHOUT_BOARD, str(old), name)
@@ -153,10 +153,10 @@ class Content:
             "SELECT poll_option_text, poll_option_total FROM {poll_options} WHERE topic_id = ? ORDER BY poll_option_id"
         )
         options = tuple(
-            (plain(self.decoder.decode(text).text, known_uid), total or 0)
+            (plain(self.decoder.text(text, f"poll:{topic}"), known_uid), total or 0)
             for text, total in self.spool.rows(query, topic)
         )
-        return PollRecord(question=plain(self.decoder.decode(question).text, known_uid), options=options)
+        return PollRecord(question=plain(self.decoder.text(question, f"poll:{topic}"), known_uid), options=options)
 
     def _attached(self) -> Mapping[int, tuple[str, ...]]:
         query = (

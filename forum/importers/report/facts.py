@@ -2,11 +2,16 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 
-from forum.importers.naming import Namer, skeletons_of
+from forum.authentication.old_logins import normalise_old_login
+from forum.importers.board_rows import DESCRIPTION_MAX
+from forum.importers.conversion import NOTICE_MAX
+from forum.importers.naming import Namer, NewNames, skeletons_of
+from forum.importers.people import KnownLogins
 from forum.importers.records import (
     BanRecord,
     PersonKind,
@@ -20,9 +25,10 @@ from forum.importers.records import (
 )
 from forum.importers.remarks import Remark
 from forum.importers.staging import Staging
-from forum.importers.titles import is_whole
+from forum.importers.titles import is_whole, title_of
 from forum.passwords.hashing import is_known
 
+NAMED = 50  # in a list; the others are counted
 DORMANT = timedelta(days=3 * 365)
 REPORT_COUNTS = timedelta(days=90)  # as a post that waits: see `old_threads`
 # Measured: what `forum import run` carries over in a second, what a password takes, and what a post fills on the disk.
@@ -43,11 +49,21 @@ class PeopleCount:
     passwords: Counter[str] = field(default_factory=Counter)  # that cannot be used, by kind
     without_address: int = 0
     addresses: Counter[str] = field(default_factory=Counter)
+    given: list[tuple[PersonRecord, NewNames]] = field(default_factory=list)
 
     @property
     def sharing(self) -> int:
         """How many people have an address that somebody else has too."""
         return sum(count for count in self.addresses.values() if count > 1)
+
+    def without_old_name(self) -> list[str]:
+        """Return who cannot sign in with what they typed before, as it leads to somebody else: "name → @handle"."""
+        known = KnownLogins(set(), frozenset(names.handle for _, names in self.given))
+        return [
+            f"{person.name} → @{names.handle}"
+            for person, names in self.given
+            if known.take(names, normalise_old_login(person.login or person.name)) is None
+        ]
 
     def add(self, person: PersonRecord, namer: Namer, *, wrote: bool, now: datetime, has_handles: bool) -> None:
         """Count somebody; those first who wrote most, as they get their names in this order."""
@@ -72,6 +88,7 @@ class PeopleCount:
 
     def _name(self, person: PersonRecord, namer: Namer, handle: str | None) -> None:
         given = namer.name_member(person.old, person.name, was_staff=bool(person.was), handle=handle)
+        self.given.append((person, given))
         if given.name != person.name:
             self.names.append(f"{person.name} → {given.name}")
         alone = Namer().name_member(person.old, person.name, was_staff=True, handle=handle)  # if there were nobody else
@@ -93,6 +110,9 @@ class Facts:
     shown: Mapping[Shown, int]
     people: PeopleCount
     titles: int  # that cannot stand here as they were
+    changed_titles: Sequence[str]  # the first of them that not only staff could read: "before → after"
+    cut_descriptions: Sequence[str]  # names of boards
+    cut_reasons: int  # of moderators who changed a post
     remarks: Mapping[Remark, int]
     others: Mapping[str, int]
     old_reports: tuple[ReportRecord, ...]  # that waited for too long to move
@@ -118,7 +138,7 @@ def count_facts(staging: Staging, now: datetime) -> Facts:
     """Return what an old board has."""
     people = _count_people(staging, now)
     boards = list(staging.boards())
-    remarks = staging.remarks()
+    remarks, titles = staging.remarks(), _changed_titles(staging)
     posts, oldest = staging.connection.execute("SELECT count(*), min(written_at) FROM post").fetchone()
     shown = staging.connection.execute("SELECT shown, count(*) FROM post GROUP BY shown")
     pointers = "SELECT count(*) FROM thread WHERE json_extract(record, '$.moved_to') IS NULL"
@@ -132,7 +152,10 @@ def count_facts(staging: Staging, now: datetime) -> Facts:
         oldest=datetime.fromtimestamp(oldest, now.tzinfo) if oldest else None,
         shown={Shown(value): count for value, count in shown},
         people=people,
-        titles=sum(not is_whole(thread.title) for thread in staging.threads() if thread.moved_to is None),
+        titles=titles.total(),
+        changed_titles=[*islice((title for title in titles if title), NAMED)],
+        cut_descriptions=[board.name for board in boards if not board.is_section and _is_cut(board.description)],
+        cut_reasons=_count_cut_reasons(staging),
         remarks=remarks,
         others={
             kind.model_fields["kind"].default: sum(1 for _ in staging.others(kind))
@@ -141,6 +164,33 @@ def count_facts(staging: Staging, now: datetime) -> Facts:
         old_reports=tuple(
             report for report in staging.others(ReportRecord) if report.reported_at < now - REPORT_COUNTS
         ),
+    )
+
+
+def _changed_titles(staging: Staging) -> Counter[str]:
+    """Return titles that change, as "before → after", each with how many threads have it; of the hidden ones, none."""
+    few, changed = frozenset(staging.threads_of_few()), Counter[str]()
+    for thread in staging.threads():
+        if thread.moved_to is None and not is_whole(thread.title):
+            changed[f"{thread.title} → {title_of(thread.title)}" if thread.old not in few else ""] += 1
+    return changed
+
+
+def _is_cut(description: str) -> bool:
+    return len(" ".join(description.split())) > DESCRIPTION_MAX
+
+
+def _count_cut_reasons(staging: Staging) -> int:
+    """Return how many notices of a moderator's change cannot hold the whole reason."""
+    staff = {person.old: person.name for person in staging.people() if person.was}
+    query = (
+        "SELECT json_extract(record, '$.edited_by'), json_extract(record, '$.edit_reason') FROM post "
+        "WHERE json_extract(record, '$.edit_reason') IS NOT NULL AND json_extract(record, '$.edited_by') IS NOT author"
+    )
+    return sum(
+        len(f"Edited by {staff[by]}: {' '.join(reason.split())}") > NOTICE_MAX
+        for by, reason in staging.connection.execute(query)
+        if by in staff
     )
 
 

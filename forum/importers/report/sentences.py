@@ -1,6 +1,6 @@
 """The report in sentences: what was found, what changes, what stays behind. A volunteer must understand each."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -8,12 +8,11 @@ from typing import Any
 from forum.importers.plan import Plan
 from forum.importers.records import BoardRecord, PersonKind, Readers, Shown
 from forum.importers.remarks import Remark
-from forum.importers.report.facts import Facts
+from forum.importers.report.facts import NAMED, Facts
 from forum.importers.report.proving import Example, ProvedTexts
 from forum.importers.staging import Staging
 from forum.importers.texts import How, Loss
 
-_NAMES = 50  # in a list; the others are counted
 # What stands before a number.
 _LOSSES: Mapping[Loss, str] = {
     Loss.UNDERLINE: "Posts with underlined words, which move without the line",
@@ -41,6 +40,9 @@ _REPAIRED: Mapping[Remark, str] = {
     Remark.BYTES_DROPPED: "Posts with a piece that is no text at all, which was dropped",
     Remark.CONTROLS_DROPPED: "Posts with signs that nobody sees and that can do harm, which were dropped",
     Remark.LOST_BEFORE: "Posts that say “????”, often for an emoji that the old board lost: it cannot come back",
+    Remark.LINE_MENDED: "Names, titles and descriptions with broken letters, which were mended",
+    Remark.LINE_DROPPED: "Names, titles and descriptions with signs or pieces that are no text, which were dropped",
+    Remark.LINE_LOST: "Names, titles and descriptions that say “????”, often for an emoji that the old board lost",
     Remark.OLD_FORM_IN_NEW_BOARD: "Posts that no update of the old board converted: they move all the same",
 }
 _OF_BLOG: Mapping[Remark, str] = {
@@ -100,7 +102,7 @@ def write_report(staging: Staging, facts: Facts, proof: ProvedTexts, plan: Plan)
     boards = [board for board in staging.boards() if not board.is_section]
     parts = (
         Part("In short", tuple(_in_short(facts, proof))),
-        Part("Boards, and who reads them", tuple(_boards(boards, plan))),
+        Part("Boards, and who reads them", tuple(_boards(boards, facts, plan))),
         Part("The words", tuple(_words(facts, proof))),
         Part("People", tuple(_people(facts))),
         Part("What was decided on the old board", tuple(_decided(facts))),
@@ -131,9 +133,11 @@ def _in_short(facts: Facts, proof: ProvedTexts) -> Iterator[Line]:
     yield Line("Nothing has been changed yet, neither there nor here.")
 
 
-def _boards(boards: list[BoardRecord], plan: Plan) -> Iterator[Line]:
+def _boards(boards: list[BoardRecord], facts: Facts, plan: Plan) -> Iterator[Line]:
     few = sum(board.readers is not Readers.EVERYONE for board in boards)
     yield from _counted(("Boards that not everybody could read; so it stays", few))
+    if cut := facts.cut_descriptions:
+        yield Line("Boards whose description is too long for here, and is cut", len(cut), _some(cut))
     for board in boards:
         planned = plan.boards[board.old]
         why = f" {board.doubt} If that was meant otherwise, change it in the plan." if board.doubt else ""
@@ -144,8 +148,10 @@ def _boards(boards: list[BoardRecord], plan: Plan) -> Iterator[Line]:
 def _words(facts: Facts, proof: ProvedTexts) -> Iterator[Line]:
     for loss, count in proof.losses.most_common():
         yield Line(_LOSSES[loss], count, examples=tuple(proof.examples.get(loss, ())))
+    if facts.titles:
+        says = "Threads whose title cannot stand here as it was: all of it stands above the first post"
+        yield Line(says, facts.titles, _some(facts.changed_titles, facts.titles))
     yield from _counted(
-        ("Threads whose title cannot stand here as it was: all of it stands above the first post", facts.titles),
         *((says, facts.remarks.get(remark, 0)) for remark, says in _REPAIRED.items()),
         ("Posts that are longer than one can be here, which become two or more", proof.split),
         ("Links to the old board, which will lead to the new one", proof.links),
@@ -170,6 +176,9 @@ def _people(facts: Facts) -> Iterator[Line]:
             len(people.handles),
             _some(people.handles),
         )
+    if unlike := people.without_old_name():
+        says = "Members whose old name leads to somebody else: tell them to sign in with their handle or address"
+        yield Line(says, len(unlike), _some(unlike))
     yield from _counted(
         ("Visitors who wrote without an account", people.kinds[PersonKind.GUEST]),
         (
@@ -196,6 +205,7 @@ def _decided(facts: Facts) -> Iterator[Line]:
         ),
         ("Posts that wait for a moderator: after 90 days they stay behind, else they wait here too", waiting),
         ("Members who are banned: they are banned here for a month at most, and your moderators decide", found["ban"]),
+        ("Reasons of moderators for changing a post that are too long for a notice, and are cut", facts.cut_reasons),
         ("Warnings that members had: they stand on their records, for moderators", found["warning"]),
         ("Reports that nobody settled, of the last 90 days: each waits here too", facts.open_reports),
         (
@@ -226,7 +236,7 @@ def _left(staging: Staging, facts: Facts, proof: ProvedTexts) -> Iterator[Line]:
     )
     for remark, says in named:
         if count := found.get(remark, 0):
-            yield Line(says, count, tuple(title for _, title in staging.examples(remark, _NAMES)))
+            yield Line(says, count, tuple(title for _, title in staging.examples(remark, NAMED)))
     yield from _counted(
         (
             "Posts of which nobody knows the author: they do move, as by “A former member”",
@@ -258,6 +268,10 @@ def _counts(facts: Facts, proof: ProvedTexts) -> dict[str, Any]:
         "dormant": facts.people.dormant,
         "passwords_of_no_use": dict(facts.people.passwords),
         "sharing_an_address": facts.people.sharing,
+        "without_old_name": len(facts.people.without_old_name()),
+        "titles": facts.titles,
+        "cut_descriptions": len(facts.cut_descriptions),
+        "cut_reasons": facts.cut_reasons,
         "decided": dict(facts.others),
         "remarks": {str(remark): count for remark, count in facts.remarks.items()},
         "how": {str(how): count for how, count in proof.how.items()},
@@ -280,6 +294,7 @@ def _day(time: datetime) -> str:
     return f"{time.day} {time:%B %Y}"
 
 
-def _some(names: list[str]) -> tuple[str, ...]:
-    rest = len(names) - _NAMES
-    return (*names[:_NAMES], f"and {rest:,} more") if rest > 0 else tuple(names)
+def _some(names: Sequence[str], total: int = 0) -> tuple[str, ...]:
+    """Return the first of these names, and how many others there are of all."""
+    rest = max(total, len(names)) - min(NAMED, len(names))
+    return (*names[:NAMED], f"and {rest:,} more") if names and rest > 0 else tuple(names)

@@ -32,8 +32,8 @@ _AUTHOR = "rss/channel/wp:author"
 _NAMES: Mapping[str, str] = {
     "rss/channel": "title link pubDate generator wp:wxr_version wp:base_blog_url",
     _AUTHOR: "wp:author_id wp:author_login wp:author_email wp:author_display_name",
-    _ITEM: "title dc:creator content:encoded pubDate wp:post_id wp:post_date wp:post_date_gmt wp:comment_status "
-    "wp:status wp:post_type wp:post_password wp:is_sticky",
+    _ITEM: "title link dc:creator content:encoded pubDate wp:post_id wp:post_date wp:post_date_gmt wp:comment_status "
+    "wp:status wp:post_type wp:post_password wp:post_name wp:is_sticky",
     _COMMENT: "wp:comment_id wp:comment_author wp:comment_author_email wp:comment_date wp:comment_date_gmt "
     "wp:comment_content wp:comment_approved wp:comment_type wp:comment_parent wp:comment_user_id",
 }

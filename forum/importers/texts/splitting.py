@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from forum.content.markup import BLOCKS
-from forum.content.posts.tables import BODY_MAX
+from forum.content.posts.lengths import BODY_MAX
 from forum.importers.texts.escaping import escape_all, escape_line_start
 from forum.importers.texts.proof import letters, words_shown
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from forum.importers.errors import CannotMove
 from forum.importers.records import SourceRecord
 from forum.importers.sources import files, wxr
+from forum.importers.sources.live import Source, size_of
 from forum.importers.staging import Notebook, Staging
 from forum.importers.wordpress.articles import Articles
 from forum.importers.wordpress.people import BlogPeople
@@ -18,7 +19,7 @@ def read(
     exports: Sequence[Path],
     staging: Staging,
     *,
-    users: Path | None = None,
+    users: Source | None = None,
     seen: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Read a site's exports, in any order, into a staging file; `users` is a dump in which its users are.
@@ -30,7 +31,7 @@ def read(
     people = BlogPeople()
     if users:
         people.read_users(users, seen)
-        before = users.stat().st_size
+        before = size_of([users])
     with Notebook(staging) as notebook, blog_spool(staging.path, notebook) as spool:
         for path in exports:
             for member in files.list_exports(path) or [""]:

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from urllib.parse import urlsplit
 
-from forum.importers.records import BoardRecord, PostRecord, Readers, TextForm, ThreadRecord
+from forum.importers.records import AddressRecord, BoardRecord, PostRecord, Readers, TextForm, ThreadRecord
 from forum.importers.remarks import Remark
 from forum.importers.sources.wxr import Fields
 from forum.importers.staging import Notebook
@@ -38,8 +39,8 @@ class Articles:
     boards: set[str] = field(default_factory=set)  # on which something stands
     newest: datetime | None = None
 
-    def records(self) -> Iterator[ThreadRecord | PostRecord]:
-        """Give each thread, and after it its posts."""
+    def records(self) -> Iterator[ThreadRecord | AddressRecord | PostRecord]:
+        """Give each thread, after it where it was, and its posts."""
         for old, article in self.spool.articles():
             comments = [*self._comments(old)]
             why_not = self._why_not(article, comments)
@@ -80,7 +81,7 @@ class Articles:
 
     def _thread(
         self, old: int, article: Fields, comments: list[tuple[int, Fields]]
-    ) -> Iterator[ThreadRecord | PostRecord]:
+    ) -> Iterator[ThreadRecord | AddressRecord | PostRecord]:
         board, _ = _BOARDS[article["wp:post_type"].strip()]
         self.boards.add(board)
         at = time_of(article, "wp:post") or time_of_feed(article)
@@ -96,6 +97,7 @@ class Articles:
             is_locked=article.get("wp:comment_status", "open").strip() != "open",
             is_pinned=article.get("wp:is_sticky", "").strip() == "1",
         )
+        yield from _addresses(old, article)
         post = PostRecord(
             old=f"article:{old}",
             thread=str(old),
@@ -149,3 +151,14 @@ class Articles:
             self.newest = at
         for what in dropped_from(text):
             self.notebook.add(what, post.old)
+
+
+def _addresses(old: int, article: Fields) -> Iterator[AddressRecord]:
+    """Give where an article was read, unless it had an address of numbers only: `/?p=12`."""
+    try:
+        path = urlsplit(article.get("link", "").strip()).path.strip("/")
+    except ValueError:
+        path = ""
+    slug = article.get("wp:post_name", "").strip()
+    if path or slug:
+        yield AddressRecord(thread=str(old), path=path, slug=slug)

@@ -4,11 +4,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 
 from forum.importers.errors import CannotMove
 from forum.importers.records import PersonKind, PersonRecord
-from forum.importers.sources.mysql_dump import MysqlDump
+from forum.importers.sources.live import Source, open_tables
 from forum.importers.sources.wxr import Fields
 from forum.importers.wordpress.reading import as_line, line_of, text_of, time_of
 from forum.importers.wordpress.spool import number
@@ -97,9 +96,9 @@ class BlogPeople:
             )
         yield from self.visitors.values()
 
-    def read_users(self, dump: Path, seen: Callable[[int], None]) -> None:
+    def read_users(self, dump: Source, seen: Callable[[int], None]) -> None:
         """Read the users of a site from a dump of its database. Raises CannotMove when it holds none."""
-        source = MysqlDump(dump, _wanted, seen)
+        source = open_tables(dump, _wanted, seen)
         roles: dict[str, list[str]] = {}
         tables = set[str]()
         for table, values in source.rows():

@@ -18,7 +18,8 @@ from forum.content.before_writing import BeforeWriting
 from forum.content.crisis_help import Help
 from forum.content.drafts import DraftWords, SavedDraft, Saving
 from forum.content.personal_details import Details
-from forum.content.posts.tables import BODY_MAX, NUMBER_MAX
+from forum.content.posts.lengths import BODY_MAX
+from forum.content.posts.tables import NUMBER_MAX
 from forum.core import errors
 from forum.core.errors import ForumError, Throttled
 from forum.core.idempotency import MemberKey, Repeat

@@ -46,6 +46,9 @@ if (link && location.hash.length > 20) {
   link.value = location.hash.slice(1);
   history.replaceState(null, '', location.pathname);
 }
+// The address of an old comment has it after the "#", which no server sees: `#comment-9`, or `#p77`.
+const old = location.hash.match(/^#((?:comment-|p)\d{1,10})$/);
+if (old && /^\/threads\/\d+$/.test(location.pathname)) location.replace(`${location.pathname}/old/${old[1]}`);
 for (const field of document.querySelectorAll('input[data-show]')) {
   const button = document.createElement('button');
   button.type = 'button';

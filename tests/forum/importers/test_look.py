@@ -5,6 +5,7 @@ import html
 import json
 import stat
 from pathlib import Path
+from typing import Any
 
 import html5lib
 import pytest
@@ -16,7 +17,17 @@ from forum.core import clock
 from forum.http.services import Services
 from forum.importers import phpbb, report
 from forum.importers.plan import Plan
-from forum.importers.records import PersonKind, Readers, Shown
+from forum.importers.records import (
+    BoardRecord,
+    PersonKind,
+    PersonRecord,
+    PostRecord,
+    Readers,
+    Shown,
+    SourceRecord,
+    TextForm,
+    ThreadRecord,
+)
 from forum.importers.report import proving
 from forum.importers.run import carry_over
 from forum.importers.staging import Staging
@@ -78,6 +89,48 @@ def test_look_writes_a_report_and_a_plan_and_nothing_else(tmp_path: Path) -> Non
     assert (counts["found_posts"], counts["posts"], counts["how"]["word_for_word"]) == (100, 98, 96)
     assert counts["people"] == {"member": 38, "inactive": 1, "bot": 1, "guest": 1}
     assert (counts["dormant"], counts["sharing_an_address"], counts["links"]) == (1, 2, 1)
+
+
+def test_what_is_cut_or_shared_is_named_but_nothing_that_few_could_read(tmp_path: Path) -> None:
+    everyone, staff = Readers.EVERYONE, Readers.STAFF
+    by_suzie: dict[str, Any] = {"edited_by": "1", "edit_reason": "because " * 30}
+    with Staging(tmp_path / "staging.sqlite") as staging:
+        staging.add(
+            [
+                SourceRecord(program="phpbb", version="3.3.14"),
+                BoardRecord(old="1", name="Open", description="All of it. " * 100, readers=everyone),
+                BoardRecord(old="2", name="Team", readers=staff),
+                PersonRecord(old="1", name="Suzie", was=("moderator",)),
+                *(PersonRecord(old=old, name="Anna", last_seen_at=clock.now()) for old in ("2", "3")),
+                PersonRecord(old="4", name="ben", login="Anna", last_seen_at=clock.now()),
+                ThreadRecord(old="5", board="1", title="x" * 200),
+                ThreadRecord(old="6", board="2", title="harebell" * 30),
+                *(_post(old, "2", **by_suzie) for old in ("1", "2")),
+                _post("3", "1", **by_suzie),  # her own: there is no notice
+                _post("4", "2", **by_suzie | {"edit_reason": "Rule 10"}),
+                _post("5", "2", **by_suzie | {"edited_by": "3"}),  # no moderator
+            ]
+        )
+        facts = report.count_facts(staging, clock.now())
+        with report.begin_proving(staging) as parts:
+            proof = report.prove(parts, lambda _: None)
+        said = report.write_report(staging, facts, proof, Plan.proposed(staging))
+    found = {line.says: (line.count, line.names) for part in said.parts for line in part.lines}
+    assert found["Threads whose title cannot stand here as it was: all of it stands above the first post"] == (
+        2, (f"{'x' * 200} → {'x' * 119}…", "and 1 more"),
+    )  # fmt: skip
+    assert found["Boards whose description is too long for here, and is cut"] == (1, ("Open",))
+    reasons = "Reasons of moderators for changing a post that are too long for a notice, and are cut"
+    assert found[reasons] == (2, ())
+    shared = "Members whose old name leads to somebody else: tell them to sign in with their handle or address"
+    assert found[shared] == (2, ("Anna → @anna-3", "ben → @ben"))
+    assert "harebell" not in report.as_html(said)
+    counted = {name: said.counts[name] for name in ("titles", "without_old_name", "cut_descriptions", "cut_reasons")}
+    assert counted == {"titles": 2, "without_old_name": 2, "cut_descriptions": 1, "cut_reasons": 2}
+
+
+def _post(old: str, author: str, **more: Any) -> PostRecord:
+    return PostRecord(old=old, thread="5", author=author, form=TextForm.PLAIN, text="Hi", **more)
 
 
 @pytest.mark.parametrize("name", ["nothing.sql", "notes.txt"])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -102,7 +103,7 @@ def unpacked(file: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 async def test_a_forum_moves_to_another_and_out_of_it_again_byte_for_byte(
-    services: Services, database_url: str, other: str, tmp_path: Path
+    app: FastAPI, services: Services, database_url: str, other: str, tmp_path: Path
 ) -> None:
     await a_forum(services)
     settings = services.settings
@@ -157,6 +158,7 @@ async def test_a_forum_moves_to_another_and_out_of_it_again_byte_for_byte(
     [hashed] = {person["password"] for person in told["people"] if person["login"]}
     assert hashing.hash_to_store(hashed) == hashed
 
+    await _take_boards_along(app, services, tmp_path, found)
     await _move_in(other, first, settings, tmp_path)
     await export_all(other, there, settings, Wishes(), clock.now())
     moved = unpacked(there)
@@ -168,6 +170,51 @@ async def test_a_forum_moves_to_another_and_out_of_it_again_byte_for_byte(
     await export_all(other, there, settings, Wishes(), clock.now())
     assert unpacked(there) == found
     assert there.read_bytes() == first.read_bytes()
+
+
+async def _take_boards_along(app: FastAPI, services: Services, folder: Path, whole: dict[str, Any]) -> None:
+    """Each board alone has of the whole forum what is on it; who does not moderate gets nothing that waits."""
+    await make.member(services, "ada", Role.ADMINISTRATOR)
+    await make.member(services, "mona", Role.ADMINISTRATOR, Role.MODERATOR)
+    [boards, threads] = [
+        {row["name" if kind == "boards" else "old"]: row for row in whole[kind]} for kind in ("boards", "threads")
+    ]
+    got = {}
+    async with make.signed_in(app, "ada") as ada, make.signed_in(app, "mona") as mo, make.signed_in(app, "ben") as ben:
+        for who, asker, slug in (
+            ("ada", ada, "mums"),
+            ("mona", mo, "mums"),
+            ("mona", mo, "team"),
+            ("mona", mo, "closed"),
+        ):
+            answer = await asker.get(f"/api/v1/boards/{slug}/archive")
+            assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
+            (folder / "board.zip").write_bytes(answer.content)
+            with Staging(folder / f"{who}-{slug}.sqlite") as staging:
+                programs.read([folder / "board.zip"], staging)
+            got[who, slug] = unpacked(folder / "board.zip")
+        assert (await ben.get("/api/v1/boards/mums/archive")).status_code == 403
+        assert (await ada.get("/api/v1/boards/team/archive")).status_code == 404
+        assert (await mo.get("/api/v1/boards/nowhere/archive")).status_code == 404
+        page = await mo.get("/admin/boards/mums/export.zip")
+        assert (page.status_code, page.headers["content-type"]) == (200, "application/zip")
+    for (who, slug), found in got.items():
+        name = {"mums": "Mums & Dads"}.get(slug, slug.title())
+        on_it = {old for old, thread in threads.items() if thread["board"] == boards[name]["old"]}
+        assert [board["name"] for board in found["boards"]] == [boards[name]["parent"] and _heading(whole, name), name]
+        assert {thread["old"] for thread in found["threads"]} == on_it
+        posts = [post for post in whole["posts"] if post["thread"] in on_it]
+        kept = [post | {"text": ""} if who == "ada" and post["shown"] == "waiting" else post for post in posts]
+        assert found["posts"] == kept
+        named = {post[role] for post in posts for role in ("author", "edited_by") if post[role]}
+        assert {person["old"] for person in found["people"]} == named
+    noted = await sql(services, "SELECT count(*) FROM audit_entry WHERE act = 'board.exported'")
+    assert [tuple(row) for row in noted] == [(5,)]
+
+
+def _heading(whole: dict[str, Any], name: str) -> str:
+    by_old = {board["old"]: board["name"] for board in whole["boards"]}
+    return next(str(by_old[board["parent"]]) for board in whole["boards"] if board["name"] == name)
 
 
 async def _move_in(url: str, file: Path, settings: Settings, folder: Path) -> None:

@@ -290,7 +290,11 @@ def test_bytes_become_text(tmp_path: Path) -> None:
     staging = read(make_board(encoding="double"), tmp_path)
     assert "😟" in posts(staging)["1"].text
     assert {"Mum & Dad", "Sunny 🌞", "Şükran"} <= {person.name for person in staging.people()}
-    assert staging.remarks()[Remark.DOUBLE_ENCODED] > 0
+    remarks = staging.remarks()
+    assert remarks[Remark.DOUBLE_ENCODED] > 0
+    # Names and titles are told apart from posts: Şükran, Sunny 🌞, a board, a thread.
+    assert remarks[Remark.LINE_MENDED] == 4
+    assert Remark.LINE_DROPPED not in remarks
 
 
 def test_what_is_no_such_board_is_one_sentence(tmp_path: Path) -> None:
