@@ -173,7 +173,7 @@ _EARLIER = Prepared(
 async def _earlier_words(session: AsyncSession, submission: Submission) -> list[str]:
     """Return what others can read of the same author in the same thread, but for what is edited now."""
     place, author, edited = submission.publishing, submission.author, submission.edited
-    if place is None or place.thread_id is None or author is None:
+    if place is None or place.thread_id is None or place.is_first_there or author is None:
         return []
     rows = await rows_in(session, _EARLIER, thread_id=place.thread_id, author_id=author.id)
     # Of a body that is edited, the title stays.
