@@ -111,7 +111,7 @@ async def find_combinations(
     own, is_staff = list(texts.values()), bool(submission.author and submission.author.is_staff)
     # Of what staff write, details were not looked for.
     details = None if is_staff else [[one.finding for one in found if one.part == part] for part in parts]
-    look = await _here_if_light(own, combinations.look_at, own, details)
+    look = await _here_if_light(own, combinations.look_at, own, details, is_first=place.is_first_there)
     # Most texts have no piece: then what was said before is neither read nor looked through.
     earlier = await _earlier_words(session, submission) if look.together else []
     if not look.alone and not (look.together and await _may_show_child([*own, *earlier])):

@@ -41,13 +41,14 @@ class _Part:
     """What an endpoint or a dependency takes from a request by itself."""
 
     def __init__(self, dependant: Dependant) -> None:
-        """Raises Unusual for what only FastAPI works out."""
+        """Look at it. Raises Unusual for what only FastAPI works out."""
         if any(getattr(dependant, name) for name in _UNUSUAL):
             raise Unusual
         self._path, self._query, self._headers = dependant.path_params, dependant.query_params, dependant.header_params
         self._body = dependant.body_params
         self._request = dependant.request_param_name
-        self._names = {field.alias.lower().encode("latin-1") for field in self._headers}
+        aliases = [field.alias.lower().encode("latin-1") for field in self._headers]
+        self._names = {*aliases, *(alias.replace(b"_", b"-") for alias in aliases)}
         self._unsaid = [_unsaid(fields) for fields in (self._query, self._headers)]
 
     def take(self, request: Request, body: Any) -> Arguments:

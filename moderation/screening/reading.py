@@ -59,7 +59,7 @@ _NOTHING = "\0"  # in the place of what does not split a word
 # The same for a text of ASCII, and what is neither word nor stop there: with a table of so few, Python is much faster.
 _ASCII_FOLDS = "".join(_FOLDS[code] or _NOTHING for code in range(128))
 _ASCII_GAPS = str.maketrans(
-    {char: " " for char in map(chr, range(128)) if not (char.isalnum() or char in _STOPS | {"'"})}
+    {char: " " for char in map(chr, range(128)) if not char.isalnum() and char not in _STOPS | {"'"}}
 )
 
 

@@ -63,7 +63,7 @@ class PostingContext:
 
 @dataclass(frozen=True)
 class ReplyContext(PostingContext):
-    """The context of a reply in a thread. Where the thread still is `as_read`, nobody has changed it or written there."""
+    """The context of a reply in a thread. While the thread is `as_read`, nobody has changed it or written there."""
 
     thread: Thread
     as_read: int | None = field(default=None, kw_only=True)

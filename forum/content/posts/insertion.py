@@ -226,7 +226,7 @@ _PLACE = select(_threads.id).where(_threads.id == _THREAD_ID)
 _INSERT_AND_COUNT = _insert_and_count(_PLACE.cte("place"))
 # Where nobody writes in the thread at this moment, and nobody has changed it since it was read: then it need not be
 # locked and read once more, and to count on from what was read is right.
-_UNCHANGED = _PLACE.where(AS_READ == bindparam("as_read", type_=BigInteger()))
+_UNCHANGED = _PLACE.where(bindparam("as_read", type_=BigInteger()) == AS_READ)
 _INSERT_UNLESS_CHANGED = _insert_and_count(_UNCHANGED.with_for_update(key_share=True, skip_locked=True).cte("place"))
 
 

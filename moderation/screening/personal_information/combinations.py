@@ -159,15 +159,17 @@ class Look(NamedTuple):
     together: bool = False
 
 
-def look_at(texts: Sequence[str], details: Sequence[Iterable[Finding]] | None) -> Look:
+def look_at(texts: Sequence[str], details: Sequence[Iterable[Finding]] | None, *, is_first: bool = False) -> Look:
     """Return what texts can show in which these details were found; None where nobody looked for them.
 
-    Without a piece of their own, what was said before adds nothing.
+    Without a piece of their own, what was said before adds nothing; with `is_first`, nothing was.
     """
     scans = list(map(SIEVE.scan, texts))
     if not any(scan.may(_PIECE_SOON) or scan.may(_OFFENCE) for scan in scans):
         return Look()
     alone = any(scan.may(_OFFENCE) or (scan.may(_PAPER) and scan.may(_PAPER_SOON)) for scan in scans)
+    if is_first and not shows_child(_pieces_of({kind for scan in scans for kind in SIEVE.kinds_in(scan)})):
+        return Look(alone)
     if details is None or any(scan.has(_COURT) for scan in scans):
         return Look(alone, together=True)
     return Look(alone, any(any(_each_piece(*each)) for each in zip(scans, details, strict=True)))
@@ -189,8 +191,13 @@ def _kinds_in(scan: Scan) -> frozenset[str]:
     found = SIEVE.kinds_in(scan)
     if "child" in found and not any(names.find_children(scan)):
         found.remove("child")  # "my son was" reads like a name until one looks
+    return frozenset(_pieces_of(found))
+
+
+def _pieces_of(found: Collection[str]) -> set[str]:
+    """Return the kinds of pieces that details of these kinds can be."""
     kinds = {_PIECE_OF.get(kind, kind) for kind in found} & _KINDS
-    return frozenset(kinds | ({"judge"} if "professional" in kinds else set()))
+    return kinds | ({"judge"} if "professional" in kinds else set())
 
 
 def shows_child(kinds: Collection[str]) -> bool:
