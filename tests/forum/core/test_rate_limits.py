@@ -150,7 +150,8 @@ async def test_who_tries_at_the_same_moment_shares_a_statement_and_is_counted_ap
     services.database.reader.rows = rows  # type: ignore[method-assign] # only to count
     tries = [("heron", number) for number in range(5)] + [("egret", number) for number in range(3)]
     refused = await asyncio.gather(*(limits.hit(LIMIT, "posting", who) for who, _ in tries), return_exceptions=True)
-    assert [isinstance(one, Throttled) for one in refused] == [False] * 3 + [True] * 2 + [False] * 3
+    assert [isinstance(one, Throttled) for one in refused].count(True) == 2
+    assert refused[5:] == [None] * 3
     assert max(asked) == 2  # one statement has both
     assert sum(map(bool, asked)) < len(tries)
 
