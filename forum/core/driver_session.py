@@ -23,7 +23,8 @@ class Held:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self.adapter: Any = connection.connection.dbapi_connection
+        pooled: Any = connection.connection
+        self.adapter: Any = pooled.dbapi_connection
         self.driver: asyncpg.Connection = self.adapter.driver_connection
 
     async def commit(self) -> None:
@@ -51,7 +52,7 @@ class _Session(Session):
 
 
 class DriverSession(AsyncSession):
-    """A session of one transaction, which ends with a block."""
+    """A session of one transaction. `end` commits it or rolls it back: what else would leave the driver's part out."""
 
     sync_session_class = _Session
     sync_session: _Session
