@@ -37,7 +37,7 @@ class Unusual(Exception):
     """A request, or a route, that FastAPI has to look at itself."""
 
 
-class _Part:
+class _Taking:
     """What an endpoint or a dependency takes from a request by itself."""
 
     def __init__(self, dependant: Dependant) -> None:
@@ -71,7 +71,7 @@ class _Part:
 
 class _Dependency(NamedTuple):
     name: str
-    part: _Part
+    part: _Taking
     call: Callable[..., Coroutine[Any, Any, Any]] | None  # or else:
     block: Callable[..., AbstractAsyncContextManager[Any]] | None
 
@@ -94,7 +94,7 @@ class Endpoint:
         if embeds or len(dependant.body_params) > 1 or len({*calls}) < len(calls):
             raise Unusual
         self._call: Callable[..., Coroutine[Any, Any, Response]] = call
-        self._own = _Part(dependant)
+        self._own = _Taking(dependant)
         self._dependencies = [_dependency(one) for one in dependant.dependencies]
         self._takes_body = bool(dependant.body_params)
 
@@ -129,9 +129,9 @@ def _dependency(dependant: Dependant) -> _Dependency:
     if dependant.dependencies or dependant.body_params or dependant.name is None:
         raise Unusual
     if inspect.iscoroutinefunction(call):
-        return _Dependency(dependant.name, _Part(dependant), call, None)
+        return _Dependency(dependant.name, _Taking(dependant), call, None)
     if inspect.isasyncgenfunction(call) and dependant.scope == "function":
-        return _Dependency(dependant.name, _Part(dependant), None, asynccontextmanager(call))
+        return _Dependency(dependant.name, _Taking(dependant), None, asynccontextmanager(call))
     raise Unusual
 
 
