@@ -276,7 +276,7 @@ HOUSE = House(
         PostLink("/posts/{id}/versions", mark("Earlier versions"), OWN | {"moderator"}, was_changed=True),
         PostLink("/posts/{id}/report", mark("Something wrong?"), frozenset({"member"})),
         PostLink("/reports?post={id}", mark("Something wrong?"), frozenset({"guest"})),
-        moderation_site.POST_LINK,
+        *moderation_site.POST_LINKS,
     ),
     member_links=(MemberLink("/members/{handle}/report", mark("Is something wrong with this name?")),),
     own=moderation_site.OWN,

@@ -28,6 +28,7 @@ from moderation import (
     case_deciders,
     case_queue,
     cases,
+    decisions,
     findings,
     member_history,
     refused_texts,
@@ -56,7 +57,7 @@ class AppealFile:
 
     appeal: Appeal
     decision: Decision
-    decided_by: str
+    decided_by: str | None  # None: the old board
     deciders: str
     renamed: Renaming | None
 
@@ -84,6 +85,7 @@ class CaseFile:
     acts: Sequence[str]  # what can be done with a case of this kind
     not_allowed_because: Refusal | None  # to this moderator now; None: they may
     appeal: AppealFile | None
+    from_old_board: bool  # what the old board decided is in force: a decision here takes its place
     deciders: str | None  # who can decide it now; None: it is decided
     first_words: Sequence[FirstWords]  # messages to begin from, to whoever cried for help
 
@@ -118,6 +120,7 @@ async def get_case_file(transactions: Transactions, moderator: Viewer, case_id: 
             acts=["claim", *_measures(case)],
             not_allowed_because=await _why_not(work, moderator, case),
             appeal=await _appeal(work, case),
+            from_old_board=bool(await decisions.list_old_measures(work.session, case_id)),
             deciders=await case_deciders.who_decides(work, case_id) if case.state == CaseState.OPEN else None,
             first_words=first_words_for(case.category, work.settings, work.now),
         )
@@ -229,6 +232,7 @@ async def _appeal(work: Work, case: Record) -> AppealFile | None:
         return None
     appeal = await appeals.get_for_case(work.session, case.id)
     decision = await work.session.get_one(Decision, appeal.decision_id)
-    decider = await work.session.get_one(Member, decision.decided_by)
+    decider = await work.session.get_one(Member, decision.decided_by) if decision.decided_by else None
     renamed = (await renamings.list_of(work.session, [decision.id])).get(decision.id)
-    return AppealFile(appeal, decision, decider.name, await case_deciders.who_decides(work, case.id), renamed)
+    decided_by = decider.name if decider else None
+    return AppealFile(appeal, decision, decided_by, await case_deciders.who_decides(work, case.id), renamed)

@@ -265,10 +265,15 @@ async def read_queue(work: Work, moderator: Viewer, search: QueueSearch, after: 
 
 async def get_visible_case(work: Work, viewer: Viewer, case_id: UUID) -> Record:
     """Return a case with its post's place. Raises NotFound when it does not exist for the viewer."""
-    found = await list_visible(work, viewer, _ONE, case_id=case_id)
-    if not found:
+    found = await find_visible_case(work, viewer, case_id)
+    if found is None:
         raise NotFound("There is no such case.", code="case_not_found")
-    return found[0]
+    return found
+
+
+async def find_visible_case(work: Work, viewer: Viewer, case_id: UUID) -> Record | None:
+    """Return a case with its post's place, if it exists for the viewer."""
+    return next(iter(await list_visible(work, viewer, _ONE, case_id=case_id)), None)
 
 
 async def get_workable_case(work: Work, moderator: Viewer, case_id: UUID) -> Record:

@@ -110,7 +110,10 @@ async def read_case(transactions: Transactions, moderator: Viewer, case_id: UUID
 
 
 def select_decisions(case_id: UUID) -> Query:
-    """Return a select of what was decided about a case, the newest first, with the kinds of the measures."""
+    """Return a select of what was decided about a case, the newest first, with the kinds of the measures.
+
+    Without a name of who decided, it was the old board.
+    """
     kinds = (
         select(func.array_agg(aggregate_order_by(col(AppliedMeasure.kind), col(AppliedMeasure.id))))
         .where(col(AppliedMeasure.decision_id) == col(Decision.id))
@@ -125,7 +128,7 @@ def select_decisions(case_id: UUID) -> Query:
             kinds.label("kinds"),
             *named_columns(Member, "decider"),
         )
-        .join(Member, col(Member.id) == col(Decision.decided_by))
+        .outerjoin(Member, col(Member.id) == col(Decision.decided_by))
         .where(col(Decision.case_id) == case_id)
         .order_by(col(Decision.decided_at).desc(), col(Decision.id).desc())
         .limit(SHOWN_MAX)
@@ -176,6 +179,7 @@ async def _list_useful(work: Work, moderator: Viewer, file: CaseFile, goals: Seq
     is_appeal = file.case.kind == CaseKind.APPEAL
     standing = file.author.standing
     is_here = standing != Standing.LEFT
+    is_old = file.from_old_board  # what is decided here takes its place, even if it is the same
     may_sanction = is_here and refused is None
     does_something = {
         MeasureKind.PUBLISH: is_held or is_waiting,
@@ -183,16 +187,16 @@ async def _list_useful(work: Work, moderator: Viewer, file: CaseFile, goals: Seq
         # Of an appeal: the decision that they are to replace may have taken these words out.
         MeasureKind.EDIT: is_one and (is_shown or is_appeal),
         MeasureKind.REDACT: is_one and (is_shown or is_appeal),
-        MeasureKind.REMOVE: is_shown or (is_appeal and bool(file.posts)),
+        MeasureKind.REMOVE: is_shown or ((is_appeal or is_old) and bool(file.posts)),
         MeasureKind.RETITLE: is_one,
         MeasureKind.LOCK: has_open_thread or (is_appeal and bool(file.posts)),
         MeasureKind.MOVE: is_one and bool(goals),
         MeasureKind.RENAME: is_here,
         MeasureKind.WARN: may_sanction,
-        MeasureKind.REVIEW: may_sanction and standing != Standing.BANNED,
-        MeasureKind.SILENCE: may_sanction and standing != Standing.BANNED,
-        MeasureKind.SUSPEND: may_sanction and standing != Standing.BANNED,
-        MeasureKind.BAN: may_sanction and (standing != Standing.BANNED or is_appeal),
+        MeasureKind.REVIEW: may_sanction and (standing != Standing.BANNED or is_old),
+        MeasureKind.SILENCE: may_sanction and (standing != Standing.BANNED or is_old),
+        MeasureKind.SUSPEND: may_sanction and (standing != Standing.BANNED or is_old),
+        MeasureKind.BAN: may_sanction and (standing != Standing.BANNED or is_appeal or is_old),
         MeasureKind.DISMISS: not (is_held or is_waiting or is_appeal),
     }
     on_post = {MeasureTarget.POST, MeasureTarget.THREAD}

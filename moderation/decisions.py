@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Select, UniqueConstraint, func, select
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, Select, UniqueConstraint, func, select, text
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
@@ -24,6 +24,8 @@ from forum.core.errors import Invalid, Stale
 from forum.core.work import Work
 from forum.members.aliases import get_owner, owner_of
 from forum.members.queries import lock_member_row
+from forum.members.standing import standing_of
+from forum.members.tables import Standing
 from forum.members.viewer import Viewer
 from forum.notifications import inbox
 from moderation import case_deciders, cases, findings, redaction, reports, statements
@@ -36,8 +38,16 @@ from moderation.measures.catalogue import (
     apply_measure,
     refuse_impossible_measures,
     refuse_misplaced_measures,
+    undo_measure,
 )
-from moderation.measures.tables import TEXT_MEASURES, MeasureContext, MeasureInput, MeasureKind, MeasureTarget
+from moderation.measures.tables import (
+    TEXT_MEASURES,
+    AppliedMeasure,
+    MeasureContext,
+    MeasureInput,
+    MeasureKind,
+    MeasureTarget,
+)
 from moderation.permissions import refuse
 from moderation.public_reports.actions import tell_settled
 from moderation.reports import ReportOutcome
@@ -55,18 +65,25 @@ class AppealOutcome(StrEnum):
 
 
 class Decision(SQLModel, table=True):
-    """What somebody decided, and on what they saw. The decision of an appeal names the one that it is about."""
+    """What somebody decided, and on what they saw. The decision of an appeal names the one that it is about.
+
+    What the old board decided came with a run of the import, and nobody here decided it.
+    """
 
     __table_args__ = (
         UniqueConstraint("id", "decided_by"),
+        UniqueConstraint("id", "import_run_id"),
         ForeignKeyConstraint(["hears", "hears_decided_by"], ["decision.id", "decision.decided_by"]),
+        ForeignKeyConstraint(["hears", "hears_run_id"], ["decision.id", "decision.import_run_id"]),
+        CheckConstraint("(decided_by IS NULL) = (import_run_id IS NOT NULL)", name="decided_by"),
         CheckConstraint("hears_decided_by <> decided_by", name="heard_by_another"),
-        CheckConstraint("(hears IS NULL) = (hears_decided_by IS NULL)", name="hears"),
+        CheckConstraint("num_nonnulls(hears_decided_by, hears_run_id) = num_nonnulls(hears)", name="hears"),
+        Index("ix_decision_import_run_id", "import_run_id", postgresql_where=text("import_run_id IS NOT NULL")),
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
     case_id: UUID = Field(foreign_key="moderation_case.id", index=True)
-    decided_by: UUID = Field(foreign_key="member.id", index=True)
+    decided_by: UUID | None = Field(foreign_key="member.id", index=True, description="Null: the old board")
     decided_at: datetime = Field(sa_type=Moment)
     case_version: int
     revision: int | None = Field(description="Of the first post, if it is about any")
@@ -75,6 +92,10 @@ class Decision(SQLModel, table=True):
     title_revision: int | None = Field(default=None, description="Of the thread's title, for an opening post")
     hears: UUID | None = None
     hears_decided_by: UUID | None = None
+    import_run_id: UUID | None = Field(
+        default=None, foreign_key="import_run.id", description="What brought it, where the old board decided"
+    )
+    hears_run_id: UUID | None = None
 
 
 class DecisionRule(SQLModel, table=True):
@@ -167,6 +188,26 @@ async def list_posts_of(session: AsyncSession, decision_ids: Sequence[UUID]) -> 
     return {row.id: row.post_ids for row in rows}
 
 
+async def list_from_old_board(session: AsyncSession, decision_ids: Collection[UUID]) -> Collection[UUID]:
+    """Return which of these decisions the old board took."""
+    came = select(col(Decision.id)).where(col(Decision.id).in_(decision_ids), col(Decision.import_run_id).is_not(None))
+    return set((await session.execute(came)).scalars()) if decision_ids else ()
+
+
+async def list_old_measures(session: AsyncSession, case_id: UUID) -> Sequence[AppliedMeasure]:
+    """Return the measures of the old board that are in force in a case, the last one first."""
+    in_force = (
+        select(AppliedMeasure)
+        .join(Decision, col(Decision.id) == col(AppliedMeasure.decision_id))
+        .where(
+            col(Decision.case_id) == case_id,
+            col(Decision.import_run_id).is_not(None),
+            col(AppliedMeasure.undone_at).is_(None),
+        )
+    )
+    return (await session.execute(in_force.order_by(col(AppliedMeasure.id).desc()))).scalars().all()
+
+
 async def get_decided(session: AsyncSession, decision_id: UUID) -> Decided:
     """Return a decision, and the statement to the author, if there is one."""
     decision = await session.get_one(Decision, decision_id)
@@ -179,6 +220,8 @@ async def get_decided(session: AsyncSession, decision_id: UUID) -> Decided:
 
 async def decide(work: Work, moderator: Viewer, case_id: UUID, wanted: DecisionInput) -> Decided:
     """Decide a case about posts or a member, which the moderator may work on (`case_actions.decide` asks that first).
+
+    What the old board decided in it is undone: what this house decides takes its place.
 
     Raises Conflict when it is decided or somebody else is working on it, Stale when the case or a post changed,
     Forbidden for whoever is not free to decide it, and Invalid for measures that make no sense.
@@ -195,6 +238,7 @@ async def decide(work: Work, moderator: Viewer, case_id: UUID, wanted: DecisionI
 
     ruling = await save_decision(work, moderator, locked, wanted, rules)
     statement = await enforce(work, moderator, ruling)
+    await _undo_old_measures(work, moderator, ruling)
 
     await _tell_author(work, ruling, statement)
     await reports.settle(work, locked.case, wanted.report_outcome)
@@ -298,6 +342,7 @@ async def save_decision(
         note=wanted.note,
         hears=hears.id if hears else None,
         hears_decided_by=hears.decided_by if hears else None,
+        hears_run_id=hears.import_run_id if hears else None,
     )
     work.session.add(decision)
     await work.session.flush()
@@ -320,6 +365,25 @@ async def enforce(work: Work, moderator: Viewer, ruling: Ruling) -> Statement | 
     if not any(MEASURES[measure.kind].tells_author for measure in wanted.measures):
         return None
     return await statements.issue(work.session, _statement(work, ruling, excerpts))
+
+
+async def _undo_old_measures(work: Work, moderator: Viewer, ruling: Ruling) -> None:
+    """Undo what the old board decided in a case. What this house has decided now stays, also where it is the same.
+
+    Whose post is there again, or who may come back, is told.
+    """
+    posts, member_id = {post.id: post for post in ruling.locked.posts}, ruling.locked.member_id
+    for applied in await list_old_measures(work.session, ruling.locked.case.id):
+        post = posts[applied.on_post] if applied.post_id else None
+        await undo_measure(MeasureContext(work, moderator, post, ruling.decision.id, applied.member_id), applied)
+        told = await statements.find_for_decision(work.session, applied.decision_id)
+        if post and post.visibility == Visibility.VISIBLE:
+            await inbox.notify(
+                work.session, member_id, inbox.NotificationKind.POST_PUBLISHED, work.now, post_id=post.id
+            )
+        elif told and not post and await standing_of(work.session, member_id, work.now) == Standing.ACTIVE:
+            ended = inbox.NotificationKind.STANDING_ENDED
+            await inbox.notify(work.session, member_id, ended, work.now, subject_id=told.id)
 
 
 def _contexts(work: Work, moderator: Viewer, ruling: Ruling, acts_on: MeasureTarget) -> list[MeasureContext]:

@@ -16,6 +16,7 @@ from moderation import (
     name_reports,
     on_call,
     own_safety,
+    past_warnings,
     refused_texts,
     rule_changes,
     rules,
@@ -91,6 +92,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="on_call", export=on_call.export_own, clean_up=on_call.delete_past),
     Feature(name="on_sight"),
     Feature(name="own_safety", export=own_safety.export_own),
+    Feature(name="past_warnings", export=past_warnings.export_own),
     Feature(name="reason_templates"),
     Feature(
         name="public_reports",

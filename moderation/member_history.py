@@ -18,7 +18,7 @@ from forum.members.queries import get_member, named_columns
 from forum.members.standing import GRAVITY, is_in_force_at
 from forum.members.tables import Member, Sanction, Standing
 from forum.members.viewer import Viewer
-from moderation import case_queue, cases
+from moderation import case_queue, cases, past_warnings
 from moderation.case_deciders import list_visible
 from moderation.cases import Case
 from moderation.decisions import Decision, DecisionRule
@@ -53,6 +53,7 @@ class MemberHistory:
     measures: Sequence[Record]
     open_cases: Sequence[Record]
     reports: Record
+    past_warnings: Sequence[datetime]  # of the old board, the newest first
 
 
 # Built once: building a select costs more than sending it.
@@ -77,7 +78,7 @@ _MEASURES = cases.with_board_of_case(
         *named_columns(Member, "decider"),
     )
     .join(Decision, col(Decision.id) == col(AppliedMeasure.decision_id))
-    .join(Member, col(Member.id) == col(Decision.decided_by))
+    .outerjoin(Member, col(Member.id) == col(Decision.decided_by))
     .outerjoin(Statement, col(Statement.decision_id) == col(Decision.id))
     .join(Case, col(Case.id) == col(Decision.case_id))
     .where(*_AGAINST)
@@ -126,6 +127,7 @@ async def get_member_history(work: Work, moderator: Viewer, handle: str) -> Memb
         await list_visible(work, moderator, _MEASURES, member_id=member.id),
         await list_visible(work, moderator, _OPEN_CASES, member_id=member.id, limit=SHOWN_MAX),
         reported,
+        await past_warnings.list_of(work.session, member.id),
     )
 
 

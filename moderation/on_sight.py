@@ -16,9 +16,9 @@ from forum.core.idempotency import Repeat
 from forum.core.work import Work
 from forum.members.queries import get_member
 from forum.members.viewer import Viewer
-from moderation import case_actions, case_queue, cases
+from moderation import case_actions, case_queue, cases, decisions
 from moderation.case_priority import Category
-from moderation.cases import CaseState
+from moderation.cases import Case, CaseState
 from moderation.permissions import ModerationAct, allow
 from moderation.reports import Report
 
@@ -33,6 +33,15 @@ class Sighting:
 
 
 @dataclass(frozen=True)
+class SightedPost:
+    """A post that a moderator looks at: what became of it before, and whether they can look into it now."""
+
+    post: PostView
+    decided_in: UUID | None  # the case in which it was decided, if the viewer sees that
+    can_look: bool
+
+
+@dataclass(frozen=True)
 class SeenCase:
     """A case that a moderator opened or found, as the queue shows it."""
 
@@ -40,11 +49,22 @@ class SeenCase:
     is_new: bool
 
 
-async def get_sighted_post(work: Work, moderator: Viewer, post_id: int) -> PostView:
+async def read_sighted_post(work: Work, moderator: Viewer, post_id: int) -> SightedPost:
     """Return a post into which a moderator may look. Raises NotFound and Forbidden as `open_on_post` does."""
     context = await context_of_post(work, moderator, post_id, NO_WORDS)
     allow(ModerationAct.OPEN_CASE, moderator, context)
-    return await get_post_in_transaction(work.session, moderator, post_id)
+    post = await get_post_in_transaction(work.session, moderator, post_id)
+    case = await cases.get_case_of_post(work.session, post_id)
+    decided_in = None
+    if case and case.state == CaseState.DECIDED:
+        visible = await case_queue.find_visible_case(work, moderator, case.id)
+        decided_in = visible.id if visible else None
+    return SightedPost(post, decided_in, post.visibility in SHOWN or await _can_come_back(work, case))
+
+
+async def _can_come_back(work: Work, case: Case | None) -> bool:
+    """Whether what the old board decided about a post is in force: a decision here takes its place."""
+    return case is not None and bool(await decisions.list_old_measures(work.session, case.id))
 
 
 async def open_on_post(
@@ -52,8 +72,9 @@ async def open_on_post(
 ) -> SeenCase:
     """Open or find the case of a post, claim it, and say in a note what was seen. Whoever opened it may decide it.
 
-    Raises NotFound, Forbidden, Stale when the post is at another revision, and Conflict when it was removed or
-    withdrawn or somebody else is working on its case. A `repeat` returns the case as it is now.
+    What the old board removed can be looked into like what is shown. Raises NotFound, Forbidden, Stale when the post is
+    at another revision, and Conflict when it was removed here or withdrawn or somebody else is working on its case. A
+    `repeat` returns the case as it is now.
     """
     earlier = await _earlier(work, moderator, repeat)
     if earlier:
@@ -64,9 +85,9 @@ async def open_on_post(
     await lock_posts_of_thread(work.session, context.thread.id)
     post = await lock_post_row(work.session, post_id)
     await refuse_stale_post(work.session, post, sighting.revision or post.revision)
-    if post.visibility not in SHOWN:
-        raise Conflict("This post is no longer there: it was removed or withdrawn.", code=f"post_{post.visibility}")
     case = await cases.get_case_of_post(work.session, post_id)
+    if post.visibility not in SHOWN and not await _can_come_back(work, case):
+        raise Conflict("This post is no longer there: it was removed or withdrawn.", code=f"post_{post.visibility}")
     is_new = case is None or case.state == CaseState.DECIDED
     if case is None or is_new or sighting.category:
         case = await cases.open_on_post(work.session, post_id, sighting.category or Category.OTHER, work.now)

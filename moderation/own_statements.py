@@ -28,6 +28,7 @@ class OwnStatement:
     renamed: Renaming | None
     appeal: AppealState | None
     can_appeal: bool
+    from_old_board: bool  # which decided it
 
 
 async def list_own_statements(work: Work, viewer: Viewer) -> Sequence[OwnStatement]:
@@ -50,11 +51,13 @@ async def _with_appeals(work: Work, rows: Sequence[Record]) -> Sequence[OwnState
     decision_ids = [row.decision_id for row in rows]
     posts = await decisions.list_posts_of(work.session, decision_ids)
     renamed = await renamings.list_of(work.session, decision_ids)
+    came = await decisions.list_from_old_board(work.session, decision_ids)
     found = []
     for row in rows:
         appeal = await appeals.get_for_statement(work.session, row.id)
         state = await appeals.state_of_appeal(work, appeal) if appeal else None
         can_appeal = state is None and work.now <= row.appeal_until
         taken = renamed.get(row.decision_id)
-        found.append(OwnStatement(row, posts.get(row.decision_id, ()), taken, state, can_appeal))
+        from_old_board = row.decision_id in came
+        found.append(OwnStatement(row, posts.get(row.decision_id, ()), taken, state, can_appeal, from_old_board))
     return found

@@ -4,6 +4,7 @@ There is no list of hate words of ours: such lists find few of the hostile sente
 against them. Terms are for slurs, names of predators and phrases of a known troll.
 """
 
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -44,6 +45,8 @@ TRIED = 1_000  # posts that a trial looks through
 AT_ONCE = 100  # of them in one call of the side process
 CAUGHT_SHOWN = 100  # of those that a term would catch
 SHOWN = 50  # terms on a page
+OFFERED_SHOWN = 200  # terms that an old board offers; when some are settled, others follow
+_ANY_LETTERS = r"[\pL\pN]*"  # what "*" stands for in the words that a board of phpBB replaces
 HOLDS_AT_MOST = 0.05  # of the posts: a term that catches more would have everybody wait
 MOST_TERMS = 25_000
 _BY_SERIAL = TypeAdapter(tuple[pagination.Identity])
@@ -64,6 +67,8 @@ class WatchedTerm(SQLModel, table=True):
         check_one_of("effect", SignEffect),
         CheckConstraint("(effect = 'help') = (help_kind IS NOT NULL)", name="help_kind"),
         CheckConstraint("version >= 1", name="version"),
+        CheckConstraint("(by_id IS NULL) = (import_run_id IS NOT NULL)", name="by"),
+        CheckConstraint("by_id IS NOT NULL OR NOT is_on", name="offered"),
     )
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
@@ -80,7 +85,10 @@ class WatchedTerm(SQLModel, table=True):
     note: str = Field(description="For moderators: why it is watched")
     is_on: bool
     at: datetime = Field(sa_type=Moment)
-    by_id: UUID = Field(foreign_key="member.id", index=True)
+    by_id: UUID | None = Field(foreign_key="member.id", index=True, description="Null: an old board offers it")
+    import_run_id: UUID | None = Field(
+        default=None, foreign_key="import_run.id", index=True, description="What brought it, where nobody here wrote it"
+    )
 
 
 @dataclass(frozen=True)
@@ -110,6 +118,7 @@ class TermShelf:
     """A page of terms, how often all other recognisers are right, and what the viewer may do."""
 
     terms: Sequence[TermReading]
+    offered: Sequence[TermReading]  # by an old board: nobody has chosen yet
     next: str | None
     recognisers: Sequence[Precision]
     boards: Sequence[Record]
@@ -139,7 +148,7 @@ class TermTrial:
 
 _NEWEST = (
     query(*columns(WatchedTerm), *named_columns(Member, "by"))
-    .join(Member, col(Member.id) == col(WatchedTerm.by_id))
+    .outerjoin(Member, col(Member.id) == col(WatchedTerm.by_id))
     .ext(distinct_on(col(WatchedTerm.id)))
     .order_by(col(WatchedTerm.id), col(WatchedTerm.version).desc())
 )
@@ -155,7 +164,10 @@ async def list_watched(reader: Reader) -> Sequence[screening.SoughtTerm]:
 
 
 async def read_terms(work: Work, viewer: Viewer, after: str | None, limit: int) -> TermShelf:
-    """Return a page of the terms that are on, those changed last first. Raises Forbidden, and Invalid for a cursor."""
+    """Return a page of the terms that are on, those changed last first; the first one also has what is offered.
+
+    Raises Forbidden, and Invalid for a cursor.
+    """
     allow(ModerationAct.SEE_QUEUE, viewer)
     newest = _NEWEST.subquery()
     listed = query(newest).where(newest.c.is_on == true())
@@ -165,8 +177,11 @@ async def read_terms(work: Work, viewer: Viewer, after: str | None, limit: int) 
     page = pagination.page_of(found, limit, lambda row: (row.serial,))
     precision, boards = await get_precision(work), await _list_boards(work.session)
     term = FindingKind.WATCHED_TERM
+    offered = query(newest).where(newest.c.by_id.is_(None)).order_by(newest.c.serial).limit(OFFERED_SHOWN)
+    offers = (await work.session.execute(offered)).all() if after is None else ()
     return TermShelf(
         terms=_readings(page.rows, boards, precision),
+        offered=_readings(offers, boards, precision),
         next=page.next,
         recognisers=[precision[key] for key in sorted(precision) if key[0] != term],
         boards=boards,
@@ -189,7 +204,7 @@ async def read_term(work: Work, viewer: Viewer, term_id: UUID) -> TermShelf:
         raise _no_term()
     precision, boards = await get_precision(work), await _list_boards(work.session)
     because = refusal(ModerationAct.WRITE_TERMS, viewer)
-    return TermShelf(_readings(found, boards, precision), None, [], boards, because)
+    return TermShelf(_readings(found, boards, precision), [], None, [], boards, because)
 
 
 async def list_of_findings(session: AsyncSession, found: Collection[Record]) -> Sequence[Record]:
@@ -202,7 +217,7 @@ async def list_of_findings(session: AsyncSession, found: Collection[Record]) -> 
 
 def _select_versions(term_id: UUID) -> Query:
     versions = query(*columns(WatchedTerm), *named_columns(Member, "by"))
-    joined = versions.join(Member, col(Member.id) == col(WatchedTerm.by_id))
+    joined = versions.outerjoin(Member, col(Member.id) == col(WatchedTerm.by_id))
     return joined.where(col(WatchedTerm.id) == term_id).order_by(col(WatchedTerm.version).desc())
 
 
@@ -322,18 +337,71 @@ async def write_term(
 
 
 async def switch_off(transactions: Transactions, administrator: Viewer, term_id: UUID) -> None:
-    """No longer watch for a term; its versions are kept. Idempotent. Raises Forbidden and NotFound."""
+    """No longer watch for a term, or leave out one that is offered; its versions are kept. Idempotent.
+
+    Raises Forbidden and NotFound.
+    """
     allow(ModerationAct.WRITE_TERMS, administrator)
     async with transactions.begin() as work:
         await work.session.execute(_ONE_AT_A_TIME)
         newest = await _get_newest(work.session, term_id)
         if newest is None:
             raise _no_term()
-        if newest.is_on:
-            values = newest.model_dump(exclude={"serial"}) | {"version": newest.version + 1, "is_on": False}
+        if newest.is_on or newest.by_id is None:
+            taken = newest.model_dump(exclude={"serial", "import_run_id"})
+            values = taken | {"version": newest.version + 1, "is_on": False}
             row = WatchedTerm(**values | {"at": work.now, "by_id": administrator.member_id})
             await _add(work, administrator, "term.switched_off", row)
     CHANGED_HERE.update(["terms"])
+
+
+async def offer(session: AsyncSession, terms: Sequence[tuple[str, str]], run_id: UUID, now: datetime) -> int:
+    """Keep words that an old board replaced, each with a note, switched off: an administrator chooses.
+
+    Return how many are new. What was here before, whatever became of it, and what cannot be sought is left out.
+    """
+    await session.execute(_ONE_AT_A_TIME)
+    known = {text.casefold() for text in (await session.execute(select(col(WatchedTerm.text)))).scalars()}
+    rows = list[WatchedTerm]()
+    for words, note in terms:
+        draft = _draft_of(words, note)
+        if draft is None or draft.text.casefold() in known or len(rows) >= MOST_TERMS:
+            continue
+        known.add(draft.text.casefold())
+        rows.append(
+            WatchedTerm(
+                version=1,
+                kind=draft.kind,
+                text=draft.text,
+                effect=draft.effect,
+                boards=[],
+                in_names=False,
+                note=draft.note,
+                is_on=False,
+                at=now,
+                by_id=None,
+                import_run_id=run_id,
+            )
+        )
+    session.add_all(rows)
+    await session.flush()
+    return len(rows)
+
+
+def _draft_of(words: str, note: str) -> TermDraft | None:
+    """Return a term of an old board, in which "*" stands for any letters; None where it cannot be sought."""
+    text, kind = " ".join(words.split()), TermKind.WORD
+    if "*" in text:
+        kind = TermKind.PATTERN
+        pieces = (r"\s+".join(re.escape(word) for word in piece.split(" ")) for piece in text.split("*"))
+        text = _ANY_LETTERS.join(pieces)
+    elif " " in text:
+        kind = TermKind.PHRASE
+    try:
+        screening.check_text(kind, text)
+    except UnusableTerm:
+        return None
+    return TermDraft(kind, text, SignEffect.CASE, note=note) if len(text) <= screening.LONGEST_PATTERN else None
 
 
 async def _write(work: Work, administrator: Viewer, term_id: UUID, version: int, draft: TermDraft) -> TermReading:

@@ -18,7 +18,8 @@ async def request_reset(transactions: Transactions, login: str, address: str) ->
     worker finds that it is to no one. Raises Throttled by the internet address and by the login as it was typed, like
     signing in, so that nobody learns that a handle and an address are one account's.
     """
-    await transactions.count_try("reset_network", "password-reset", "address", rate_limits.network(address))
+    network = rate_limits.network(address)
+    await transactions.count_try_at_address("reset_network", "password-reset", "address", network)
     await transactions.count_try("reset", "password-reset", "login", normalise_old_login(login))
     claimant = await sign_in.find_claimant(transactions.reader, login)
     has_address = claimant is not None and claimant.may_reset_by_mail

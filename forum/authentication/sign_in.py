@@ -312,7 +312,7 @@ async def _counted_try(
         yield device
         return
     network = rate_limits.network(attempt.address)
-    async with transactions.reserve_try("sign_in", "sign-in", "address", network, counts=is_failure):
+    async with transactions.reserve_try_at_address("sign_in", "sign-in", "address", network, counts=is_failure):
         yield None
 
 

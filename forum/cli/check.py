@@ -11,7 +11,10 @@ from forum import worker
 from forum.administration import setup
 from forum.administration.setup import Gap
 from forum.cli.runtime import fail, on_forum, out
+from forum.core import clock
 from forum.core.kept_counts import WrongCount
+from forum.core.moving_day import moving_until
+from forum.core.settings import Settings
 from forum.core.work import Work
 from forum.features import compare_counts
 from moderation.gate import BoardGate
@@ -36,6 +39,14 @@ def check(
         _check_counts(mend=mend)
         return
     gaps = on_forum(_find_gaps)
+    settings = Settings()
+    if until := moving_until(settings, clock.now()):
+        out.print(
+            f"This is the moving day, until {until:%Y-%m-%d %H:%M} ({settings.time_zone}): ten times as many tries to "
+            "sign in may fail at one address.",
+            highlight=False,
+            soft_wrap=True,
+        )
     for gap in gaps:
         out.print(f"- {gap.detail}", highlight=False, soft_wrap=True)
     if gaps:

@@ -83,8 +83,9 @@ LEAST_WAIT = 0.001  # seconds for a database connection, of which monitoring is 
 LEAST_ROOM = 64 * 2**20  # bytes: four of the files in which PostgreSQL notes each change before it makes it
 
 # JIT compiles a plan to machine code, which takes longer than running any of our statements. A page of an index is in
-# memory or on a disk without moving parts: with PostgreSQL's usual 4, it rather reads all members to name five of them.
-# Starting helpers for one statement takes ten times as long as a page does, and processors have other pages to read.
+# memory or on a disk without moving parts: with PostgreSQL's usual 4, it rather reads all members to name five of
+# them. Starting helpers for one statement takes ten times as long as a page does, and the processors have other pages
+# to read.
 SERVER_SETTINGS = {
     "jit": "off",
     "random_page_cost": "1.1",

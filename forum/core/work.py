@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forum.core.database import Database, Reader
 from forum.core.errors import ForumError
 from forum.core.gate import Detail, Gate, RefusedText
+from forum.core.moving_day import limit_at_address
 from forum.core.rate_limits import RateLimits
 from forum.core.settings import Settings
 
@@ -64,6 +65,17 @@ class Transactions:
     async def count_try(self, limit: str, policy: str, *who: object) -> None:
         """Count one try against the setting `FORUM_<LIMIT>_LIMIT`. Raises Throttled over the limit."""
         await self.rate_limits.hit(self.settings.limit(limit), policy, *who)
+
+    async def count_try_at_address(self, limit: str, policy: str, *who: object) -> None:
+        """Count one try at an internet address, which many may share: on the moving day, more is allowed."""
+        await self.rate_limits.hit(limit_at_address(self.settings, limit, self.now), policy, *who)
+
+    def reserve_try_at_address(
+        self, limit: str, policy: str, *who: object, counts: Callable[[Exception | None], bool]
+    ) -> AbstractAsyncContextManager[None]:
+        """Count one try there while a block runs, and afterwards as `counts` says; see `RateLimits.reserve`."""
+        allowed = limit_at_address(self.settings, limit, self.now)
+        return self.rate_limits.reserve(allowed, policy, *who, counts=counts)
 
     def reserve_try(
         self, limit: str, policy: str, *who: object, counts: Callable[[Exception | None], bool]

@@ -1,9 +1,12 @@
-"""Carry boards over, by the house's own verb. Nobody can read one who could not read it on the old board."""
+"""Carry boards over, by the house's own verb. Nobody can read one who could not read it on the old board.
+
+Where the plan says so, a board goes into another one, with all its threads.
+"""
 
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -39,23 +42,70 @@ class BoardHere:
     id: int
     is_advised: bool
     is_for_staff: bool
+    locks: bool = False  # its threads come locked: nobody could write on the old board, but can on the one they go to
 
 
 async def refuse_wider(database: Database, staging: Staging, plan: Plan, source: str) -> None:
     """Raise CannotMove where a board that came before is read here by more people than the plan says.
 
-    What is new on it would be read by them all.
+    What is new on it would be read by them all. The same holds for a board of this forum into which another goes.
     """
     records = {board.old: board for board in staging.boards()}
     async with database.work() as session:
         found = (await session.execute(_moved_boards(source, col(MovedItem.old), col(Board.readers)))).all()
+        goals = await _list_goals(session, plan)
+    came = {old for old, _ in found}
+    for old, merging in plan.boards.items():
+        if merging.take and merging.slug_here is not None and old not in came:
+            _refuse_goal(f"The board {old} ({merging.name})", merging, goals.get(merging.slug_here))
     for old, readers in found:
         planned = plan.for_board(records[old], records) if old in records else None
-        if planned and planned.take and is_wider(here := _readers_of(readers), planned.readers):
+        if planned and planned.take and is_wider(here := readers_of(readers), planned.readers):
             raise CannotMove(
                 f"The board {old} ({planned.name}) is here already, and read by {here}; the plan says "
                 f"{planned.readers}. Close it here first, or write take = false."
             )
+
+
+def _refuse_goal(named: str, planned: PlannedBoard, goal: Board | None) -> None:
+    """Raise CannotMove unless a board can go into this one of ours, without more people reading it."""
+    if goal is None:
+        raise CannotMove(f"{named} cannot go into {planned.into}: this forum has no such board.")
+    here = readers_of(goal.readers)
+    # Ours may be for advisers, too, who need not be staff elsewhere.
+    has_others = planned.readers is Readers.STAFF and not {*goal.readers} <= {*_STAFF}
+    if is_wider(here, planned.readers) or has_others:
+        readers = ", ".join(goal.readers)
+        raise CannotMove(
+            f"{named} cannot go into {planned.into}: that one is read by {readers}, and the plan says "
+            f"{planned.readers}. Close it here first, or let the board stand by itself."
+        )
+    if goal.indexable:
+        raise CannotMove(
+            f"{named} cannot go into {planned.into}: search engines may list that one, and nobody was asked who wrote "
+            "on the old board. Change that here first, or let the board stand by itself."
+        )
+
+
+async def _list_goals(session: AsyncSession, plan: Plan) -> dict[str, Board]:
+    """Return the boards of this forum into which others go, by their short names."""
+    slugs = [planned.slug_here for planned in plan.boards.values() if planned.take and planned.slug_here is not None]
+    return {
+        board.slug: board
+        for board in (await session.execute(select(Board).where(col(Board.slug).in_(slugs)))).scalars()
+    }
+
+
+async def find_boards(
+    database: Database, staging: Staging, plan: Plan, source: str
+) -> tuple[dict[str, BoardHere], bool]:
+    """Return the boards that the plan takes and that are here, by old id, and whether it takes another one."""
+    records = {board.old: board for board in staging.boards()}
+    taken = {old for old, board in records.items() if not board.is_section and plan.for_board(board, records).take}
+    async with database.work() as session:
+        found = await _list_moved(session, source)
+    here = {old: board for old, board in found.items() if old in taken or old not in records}
+    return here, not taken <= found.keys()
 
 
 async def carry_boards(
@@ -63,7 +113,7 @@ async def carry_boards(
 ) -> dict[str, BoardHere]:
     """Make the boards that the plan takes and that are not here yet, in one transaction.
 
-    Return all that it takes, by old id.
+    Return all that it takes, by old id; those that go into others as what they go into.
     """
     source, run_id = place
     records = {board.old: board for board in staging.boards()}
@@ -75,7 +125,7 @@ async def carry_boards(
             planned = plan.for_board(record, records)
             if not planned.take:
                 found.pop(record.old, None)
-            if record.is_section or record.old in found or not planned.take:
+            if record.is_section or record.old in found or not planned.take or planned.into:
                 continue
             position += 1
             board = await _make(session, _settings(record, planned, slugs, position), record, now)
@@ -83,6 +133,26 @@ async def carry_boards(
                 MovedItem(source=source, kind=MovedKind.BOARD, old=record.old, board_id=board.id, run_id=run_id)
             )
             found[record.old] = _board_here(board)
+        goals = await _list_goals(session, plan)
+        for record in records.values():
+            planned = plan.for_board(record, records)
+            if not planned.take or record.is_section or not planned.into:
+                continue
+            if record.old not in found:
+                goal = goals.get(planned.slug_here or "")
+                into = _board_here(goal) if goal else found[planned.into]
+                session.add(
+                    MovedItem(
+                        source=source,
+                        kind=MovedKind.BOARD,
+                        old=record.old,
+                        board_id=into.id,
+                        is_merged=True,
+                        run_id=run_id,
+                    )
+                )
+                found[record.old] = into
+            found[record.old] = replace(found[record.old], locks=record.is_closed)
     return found
 
 
@@ -97,10 +167,10 @@ def _moved_boards(source: str, *wanted: Any) -> Select[Any]:
 
 
 def _board_here(board: Board) -> BoardHere:
-    return BoardHere(board.id, board.advised, _readers_of(board.readers) is Readers.STAFF)
+    return BoardHere(board.id, board.advised, readers_of(board.readers) is Readers.STAFF)
 
 
-def _readers_of(audiences: Sequence[str]) -> Readers:
+def readers_of(audiences: Sequence[str]) -> Readers:
     """Return who reads a board of ours; whoever has a role by which they read it is staff."""
     return next((readers for readers, (whose, _) in _AUDIENCES.items() if {*whose} & {*audiences}), Readers.STAFF)
 

@@ -1,20 +1,29 @@
 """Look through what moved here: whether all of it is there, numbered, counted and hidden as it should be."""
 
 import json
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ARRAY, Text, any_, bindparam, func, select, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
 
-from forum.importers.records import RECORD, PostRecord, Shown
-from forum.importers.rows import digest_of
+from forum.importers.delta.beside import find_differing, is_of_program, put_beside
+from forum.importers.delta.facts import read_boards, read_threads
+from forum.importers.delta.steps import Deciding, Kept
 from forum.importers.staging import Staging
-from forum.importers.tables import MovedItem, MovedKind
+from forum.importers.tables import MovedKind
 
-AT_ONCE = 5_000  # posts of a dump that are looked for together
+AT_ONCE = 100  # threads that are read together
+# How many posts of a dump, on some boards, are here; how many are not; and how many of those waited there.
+_COUNT = """
+SELECT sum(is_here), sum(NOT is_here AND NOT has_waited), sum(NOT is_here AND has_waited) FROM (
+    SELECT here.old IS NOT NULL AS is_here,
+        post.shown = 'waiting' OR json_extract(thread.record, '$.shown') = 'waiting' AS has_waited
+    FROM post JOIN thread ON thread.old = post.thread LEFT JOIN here ON here.kind = 'post' AND here.old = post.old
+    WHERE thread.board IN (SELECT value FROM json_each(?))
+)
+"""
 
 
 class Check(NamedTuple):
@@ -102,48 +111,36 @@ async def find_faults(session: AsyncSession) -> list[str]:
     return faults
 
 
-class Comparison(NamedTuple):
-    """What became of the posts of a dump, on the boards that moved."""
+@dataclass
+class Comparison:
+    """What became of the posts of a dump, on the boards that moved, and of those that it has no more."""
 
-    same: int
-    changed: int  # on the old board, since they moved
-    missing: int
-    left_behind: int  # they, or their thread, waited for a moderator of the old board, for too long
-
-
-async def compare(session: AsyncSession, staging: Staging) -> Comparison:
-    """Look for each post of a dump among those that moved here."""
-    program = func.starts_with(col(MovedItem.source), f"{staging.source.program} ")
-    boards = select(col(MovedItem.old)).where(col(MovedItem.kind) == MovedKind.BOARD, program)
-    posts = _posts_on(staging, list((await session.execute(boards)).scalars()))
-    moved = select(col(MovedItem.old), col(MovedItem.digest)).where(
-        col(MovedItem.kind) == MovedKind.POST,
-        program,
-        col(MovedItem.old) == any_(bindparam("olds", type_=ARRAY(Text()))),
-    )
-    same = changed = missing = left_behind = 0
-    while some := list(islice(posts, AT_ONCE)):
-        rows = await session.execute(moved, {"olds": [post.old for post, _ in some]})
-        digests = {row.old: row.digest for row in rows}
-        for post, has_waited in some:
-            missing += post.old not in digests and not has_waited
-            left_behind += post.old not in digests and has_waited
-            # Without a digest, its author has left.
-            changed += digests.get(post.old) not in {None, digest_of(post)}
-            same += post.old in digests
-    return Comparison(same - changed, changed, missing, left_behind)
+    same: int = 0
+    changed: int = 0  # on the old board since they moved, or in a thread that changed
+    missing: int = 0
+    left_behind: int = 0  # they, or their thread, waited for a moderator of the old board, for too long
+    gone: int = 0  # on the old board, and still to be read here
+    kept: list[Kept] = field(default_factory=list)  # they stay as they are here, though they changed there
 
 
-def _posts_on(staging: Staging, boards: Sequence[str]) -> Iterator[tuple[PostRecord, bool]]:
-    """Give the posts on some boards, and whether each waited for a moderator, or its thread did."""
-    query = (
-        "SELECT post.record, json_extract(thread.record, '$.shown') FROM post JOIN thread ON thread.old = post.thread "
-        "WHERE thread.board IN (SELECT value FROM json_each(?))"
-    )
-    for line, shown in staging.connection.execute(query, (json.dumps(boards),)):
-        record = RECORD.validate_json(line)
-        if isinstance(record, PostRecord):
-            yield record, Shown.WAITING in {record.shown, shown}
+async def compare(session: AsyncSession, staging: Staging, now: datetime) -> Comparison:
+    """Look for each post of a dump among those that moved here, and for what moved in the dump."""
+    which = is_of_program(staging.source.program)
+    await put_beside(session, staging, which)
+    boards = await read_boards(session, which)
+    found = Comparison()
+    counted = staging.connection.execute(_COUNT, (json.dumps([*boards.by_old]),)).fetchone()
+    found.same, found.missing, found.left_behind = (count or 0 for count in counted)
+    deciding = Deciding(staging, boards, boards.by_old.keys(), now)
+    differing = find_differing(staging)
+    for first in range(0, len(differing), AT_ONCE):
+        for thread in await read_threads(session, differing[first : first + AT_ONCE]):
+            if steps := deciding.decide(thread):
+                found.kept += steps.kept()
+                found.gone += sum(one.record is None and bool(one.steps) for one in steps.posts)
+                found.changed += sum(one.record is not None and one.is_any for one in steps.posts)
+    found.same -= found.changed + sum(one.kind == MovedKind.POST for one in found.kept)
+    return found
 
 
 async def count_moved(session: AsyncSession) -> dict[str, int]:

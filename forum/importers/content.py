@@ -4,7 +4,8 @@ Rows are written by COPY, as the house's own verbs would have made them: whoever
 change. Nobody is told of them, no open page and no webhook hears of them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,12 +17,11 @@ from forum.content.subscriptions import Subscription
 from forum.content.threads.tables import Thread
 from forum.core.database import Database
 from forum.core.gate import GateResult
-from forum.importers.converters import converters
+from forum.importers.converters import Converters, converters
 from forum.importers.copying import copy_rows, take_ids
 from forum.importers.counting import add_counts
 from forum.importers.old_threads import ComingThread, OldThreads, Setting
 from forum.importers.rows import HELD_BECAUSE, BatchRows, subscriptions_of
-from forum.importers.staging import Staging
 from forum.importers.tables import MovedItem, MovedKind
 
 # They are of this transaction, so nobody has seen them.
@@ -29,28 +29,38 @@ _FORGET_EVENTS = text("DELETE FROM event WHERE xid = pg_current_xact_id() AND ki
 
 
 async def carry_threads(
-    database: Database, staging: Staging, setting: Setting, *, seen: Callable[[int], None] = lambda _posts: None
+    database: Database, reading: OldThreads, *, seen: Callable[[int], None] = lambda _posts: None
 ) -> None:
     """Carry every thread over that is not here yet. `seen` is told how many posts each batch had.
 
     While one batch is written, other processes turn the words of the next one.
     """
-    reading = OldThreads(staging, setting)
-    with converters() as processes:
-        batches = reading.batches(setting.people.moved_threads)
-        batch = next(batches, None)
-        turning = processes.begin([one.old for one in batch]) if batch else None
-        while batch and turning:
-            turned = [posts for part in await turning for posts in part]
-            for one, posts in zip(batch, turned, strict=True):
-                one.posts = posts
-            following = next(batches, None)
-            turning = processes.begin([one.old for one in following]) if following else None
-            await _write(database, setting, batch, reading)
-            seen(sum(len(one.placed) for one in batch))
-            batch = following
+    batches = reading.batches(reading.setting.people.moved_threads)
+    if first := next(batches, None):
+        with converters() as processes:
+            await _carry(database, reading, processes, chain([first], batches), seen)
     async with database.work() as session:
-        await _write_board_watches(session, setting, reading)
+        await _write_board_watches(session, reading.setting, reading)
+
+
+async def _carry(
+    database: Database,
+    reading: OldThreads,
+    processes: Converters,
+    batches: Iterator[Sequence[ComingThread]],
+    seen: Callable[[int], None],
+) -> None:
+    batch = next(batches, None)
+    turning = processes.begin([one.old for one in batch]) if batch else None
+    while batch and turning:
+        turned = [posts for part in await turning for posts in part]
+        for one, posts in zip(batch, turned, strict=True):
+            one.posts = posts
+        following = next(batches, None)
+        turning = processes.begin([one.old for one in following]) if following else None
+        await _write(database, reading.setting, batch, reading)
+        seen(sum(len(one.placed) for one in batch))
+        batch = following
 
 
 async def _write(database: Database, setting: Setting, batch: Sequence[ComingThread], reading: OldThreads) -> None:
@@ -59,7 +69,8 @@ async def _write(database: Database, setting: Setting, batch: Sequence[ComingThr
         post_ids = iter(await take_ids(session, Post, sum(len(one.posts) for one in batch)))
         rows = BatchRows(setting)
         for thread_id, one in zip(thread_ids, batch, strict=True):
-            rows.add(one, thread_id, [next(post_ids) for _ in one.posts], reading.watchers.get(one.record.old, ()))
+            watchers = reading.watchers.get(one.record.old, ())
+            rows.add(one, thread_id, [next(post_ids) for _ in one.posts], watchers, reading.reported)
         for model, written in (
             (Thread, rows.threads),
             (Post, rows.posts),
@@ -73,6 +84,8 @@ async def _write(database: Database, setting: Setting, batch: Sequence[ComingThr
         await webhooks.forget_posts_of_transaction(session)
         for post_id in rows.held:
             await setting.gate.record(session, ("post", post_id), GateResult(HELD_BECAUSE), setting.now)
+        await setting.moderation.keep_removals(session, setting.run, rows.removals)
+        await setting.moderation.open_reports(session, setting.run, rows.reports)
         await add_counts(session, setting.run_id, rows.counts)
 
 
@@ -82,7 +95,9 @@ async def _write_board_watches(session: AsyncSession, setting: Setting, reading:
     Whoever follows one already goes on as they are, and whoever stopped here since does not begin again.
     """
     watched = reading.board_watchers.items()
-    rows = [row for old, who in watched for row in subscriptions_of(setting, who, board_id=setting.boards[old].id)]
+    followed = (row for old, who in watched for row in subscriptions_of(setting, who, board_id=setting.boards[old].id))
+    # Of two boards that went into one, both may have been followed.
+    rows = {(row["member_id"], row["board_id"]): row for row in followed}.values()
     place = (col(Subscription.member_id), col(Subscription.board_id))
     known = {tuple(row) for row in await session.execute(select(*place).where(col(Subscription.board_id).is_not(None)))}
     came = select(col(MovedItem.member_id), col(MovedItem.board_id)).where(

@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
+from itertools import chain
 from typing import NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
@@ -30,6 +31,13 @@ class StaffEdit(NamedTuple):
     text: str
 
 
+class WordsHere(NamedTuple):
+    """What a post says that is here already: its number, and its HTML, in the parts that it has."""
+
+    number: int
+    parts: Sequence[str]
+
+
 @dataclass(frozen=True)
 class OldPost:
     """A post that comes, and what is known of its author and its place."""
@@ -43,6 +51,8 @@ class OldPost:
     is_adviser: bool = False
     is_recent: bool = False  # it may wait for an adviser
     edited_by: str | None = None  # the name of somebody else of the staff who changed it
+    here: WordsHere | None = None  # it came with an earlier run
+    is_reworded: bool = False  # and gets other words now
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,10 @@ class OldThread:
     is_for_staff: bool = False
     left_out: Sequence[PostRecord] = ()  # posts of this thread that do not come
     whole_title: str = ""  # where not all of it could be the title here
+    next_number: int = 1  # of the first post that is new
+    opener: str = ""  # where the posts do not begin with the first one
+    wrote: frozenset[str] = frozenset()  # who wrote here besides
+    gone_words: Sequence[str] = ()  # Markdown of ours that stood here, and that nobody may read any more
 
 
 @dataclass
@@ -102,10 +116,13 @@ class _Hidden:
         self._runs = set[_Run]()
         self._short = set[_Run]()
         self._open = set[_Run]()
-        self.is_any = bool(records or thread.left_out)
-        for record in (*records, *thread.left_out):
-            moved = to_markdown(record.text, record.form, uid=record.uid, around=_Nothing())
-            words = _words_in(said_in(markup.parse(moved.markdown).html(markup.NOTHING_KNOWN)))
+        self.is_any = bool(records or thread.left_out or thread.gone_words)
+        moved = (
+            to_markdown(record.text, record.form, uid=record.uid, around=_Nothing()).markdown
+            for record in (*records, *thread.left_out)
+        )
+        for markdown in chain(moved, thread.gone_words):
+            words = _words_in(said_in(markup.parse(markdown).html(markup.NOTHING_KNOWN)))
             self._runs |= _runs(words, range(1, RUN + 1))
             if 1 < len(words) < RUN:
                 self._short.add(tuple(words))
@@ -148,25 +165,38 @@ class _Conversion:
 
     def __post_init__(self) -> None:
         self.hidden = _Hidden(self.thread)
+        self.next_number = self.thread.next_number
+        self.wrote |= self.thread.wrote
 
     def run(self) -> list[NewPost]:
         for place, post in enumerate(self.thread.posts):
-            self._add(post, self.thread.poll if place == 0 else None, self.thread.whole_title if place == 0 else "")
+            if post.here and not post.is_reworded:
+                self._note(post, post.here.number, post.here.parts)
+            else:
+                self._add(post, self.thread.poll if place == 0 else None, self.thread.whole_title if place == 0 else "")
         return self.found
 
     def _add(self, post: OldPost, poll: PollRecord | None, title: str) -> None:
         markdown, quoting, how, losses = self._words(post, poll, title)
         markdown, edited = _take_staff_line(markdown, post)
-        first = len(self.found) + 1
+        first = post.here.number if post.here else self.next_number
         # In our own Markdown, a mark of a redaction that is not escaped is one.
         ours = markdown if post.record.form == TextForm.MARKDOWN else ""
-        for part, text in enumerate(split(markup.escape_typed_marks(markdown, ours)), start=1):
-            self.found.append(self._new_post(post, part, text, quoting, (how, losses)))
-            self.found[-1].edited = edited if part == 1 else None
-        said = "\n".join(said_in(part.html) for part in self.found[first - 1 :])
-        here = _Written(post, first, self.found[first - 1].html, said)
+        parts = [
+            self._new_post(post, (first, part), text, quoting, (how, losses))
+            for part, text in enumerate(split(markup.escape_typed_marks(markdown, ours)), start=1)
+        ]
+        parts[0].edited = edited
+        self.found += parts
+        if not post.here:
+            self.next_number += len(parts)
+        self._note(post, first, [part.html for part in parts])
+
+    def _note(self, post: OldPost, number: int, parts: Sequence[str]) -> None:
+        """Note what stands before the posts that follow."""
+        here = _Written(post, number, parts[0], "\n".join(map(said_in, parts)))
         if post.is_visible:
-            self.hidden.open(said)
+            self.hidden.open(here.said)
         self.written.append(here)
         self.by_old[post.record.old] = here
         self.wrote.add(post.author)
@@ -184,8 +214,10 @@ class _Conversion:
         return markdown, may_name, moved.how, moved.losses
 
     def _new_post(
-        self, post: OldPost, part: int, text: str, quoting: bool, fidelity: tuple[How, Sequence[Loss]]
+        self, post: OldPost, place: tuple[int, int], text: str, quoting: bool, fidelity: tuple[How, Sequence[Loss]]
     ) -> NewPost:
+        """Return a part of a post; `place` is the number of the first part, and which part it is."""
+        first, part = place
         parsed = markup.parse(text)
         known = self._known(parsed.references.quotes) if quoting else markup.NOTHING_KNOWN
         quotations = markup.quotations_of(parsed, text, known)
@@ -194,7 +226,7 @@ class _Conversion:
         return NewPost(
             old=post.record.old,
             part=part,
-            number=len(self.found) + 1,
+            number=first + part - 1,
             markdown=text,
             html=parsed.html(known),
             reply_to=answered.number if answered and answered.post.is_visible else None,
@@ -211,8 +243,8 @@ class _Conversion:
         if post.is_adviser or not post.is_recent:
             return None
         place = PostPlace(
-            is_first=not self.written,
-            by_opener=post.author == self.thread.posts[0].author,
+            is_first=not (self.written or self.thread.wrote),
+            by_opener=post.author == (self.thread.opener or self.thread.posts[0].author),
             to_adviser=answered is not None and answered.post.is_adviser,
             is_newcomer_here=post.author not in self.wrote,
         )

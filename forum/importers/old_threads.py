@@ -14,9 +14,10 @@ from forum.importers.batches import batches
 from forum.importers.board_rows import BoardHere
 from forum.importers.conversion import NewPost, OldPost, OldThread, folded_name
 from forum.importers.errors import CannotMove
+from forum.importers.old_moderation import OldModeration, RunTime
 from forum.importers.people import Author, People
 from forum.importers.plan import Plan
-from forum.importers.records import PostRecord, Shown, ThreadRecord, WatchRecord
+from forum.importers.records import PostRecord, ReportRecord, Shown, ThreadRecord, WatchRecord
 from forum.importers.staging import Staging
 from forum.importers.texts import posts_named
 from forum.importers.titles import is_whole
@@ -48,10 +49,17 @@ class Setting:
     people: People
     boards: Mapping[str, BoardHere]
     gate: Gate
+    moderation: OldModeration
     now: datetime
     latest: datetime  # nothing was written after it
     organisation: str  # of the advisers
     public_url: str = ""
+    hidden_here: frozenset[str] = frozenset()  # posts, by old id, that came before and that nobody may read any more
+
+    @property
+    def run(self) -> RunTime:
+        """The run that brings them, and the time that it gives to what it writes."""
+        return RunTime(self.run_id, self.now)
 
 
 @dataclass(frozen=True)
@@ -87,13 +95,17 @@ class OldThreads:
     def __init__(self, staging: Staging, setting: Setting) -> None:
         self.staging, self.setting = staging, setting
         _refuse_endless(staging, setting)
-        self.hidden = _hidden_posts(staging)
+        self.hidden = _hidden_posts(staging) | setting.hidden_here
         advisers, people = setting.plan.find_advisers(staging), setting.people.by_old
         self.advisers = {old for old in advisers if old in people and people[old].handle}
         self.called = {person.old: person.name for person in staging.people()}
         self.handles = _handles(setting.people, self.called)
         self.watchers: dict[str, list[str]] = {}  # of each thread
         self.board_watchers: dict[str, list[str]] = {}
+        self.reported: dict[str, list[ReportRecord]] = {}  # of each post: what waits to be settled, and is not too old
+        for report in staging.others(ReportRecord):
+            if report.reported_at >= setting.now - WAITS_FOR:
+                self.reported.setdefault(report.post, []).append(report)
         for watch in staging.others(WatchRecord):
             if watch.thread is not None:
                 self.watchers.setdefault(watch.thread, []).append(watch.person)
@@ -114,11 +126,11 @@ class OldThreads:
 
     def _find_coming(self, record: ThreadRecord, board: BoardHere) -> ComingThread | None:
         """Return a thread with the posts that come; None where none does."""
-        read = [*self.staging.posts(record.old)]
-        placed = [*self._place(record, read)]
+        read = self.staging.posts_to_come(record.old)
+        placed = [*self.place(record, read)]
         if not placed:
             return None
-        olds = tuple(self._old_post(one) for one in placed)
+        olds = tuple(self.old_post(one) for one in placed)
         named = {old for one in placed for old in posts_named(one.record.text)}
         coming = {one.record.old for one in placed}
         # What stands in the opening post, or above it, is its author's: it stays behind with it.
@@ -126,7 +138,7 @@ class OldThreads:
         thread = OldThread(
             olds,
             poll=record.poll if is_opening else None,
-            named=self._find_quotable(placed),
+            named=self.find_quotable(placed),
             hidden=frozenset(named & self.hidden),
             address=self.setting.plan.address,
             new_address=self.setting.public_url,
@@ -136,7 +148,7 @@ class OldThreads:
         )
         return ComingThread(record, board, placed, thread)
 
-    def _find_quotable(self, placed: Sequence[PlacedPost]) -> dict[str, str]:
+    def find_quotable(self, placed: Sequence[PlacedPost]) -> dict[str, str]:
         """Return the handles of people whose names quotes in a thread may say."""
         names = {folded_name(self.called.get(one.record.author or "", "")) for one in placed}
         for one in placed:
@@ -145,30 +157,21 @@ class OldThreads:
                 names |= {folded_name(name), folded_name(unescape(name))}
         return {name: self.handles[name] for name in names if name in self.handles}
 
-    def _place(self, record: ThreadRecord, read: Sequence[PostRecord]) -> Iterator[PlacedPost]:
-        now = self.setting.now
-        opened_at = record.opened_at or min((post.written_at for post in read if post.written_at), default=now)
-        # Clocks of old servers were wrong now and then: nobody wrote before the thread was there, or tomorrow.
-        timed = [(max(post.written_at or opened_at, opened_at), post) for post in read]
-        is_first = True
-        newest = max((_touched_at(post, at) for at, post in timed), default=now)
-        for at, post in sorted(timed, key=lambda pair: pair[0]):
+    def place(self, record: ThreadRecord, read: Sequence[PostRecord], *, is_new: bool = True) -> Iterator[PlacedPost]:
+        """Give those of these posts that come, in their order, with what each is here. `is_new`: so is the thread."""
+        for post, shown, at in choose_coming(record, read, self.setting.now, is_new=is_new):
             written_at = min(post.written_at or at, self.setting.latest).astimezone(UTC)
-            shown = _shown_in(record, post, is_first)
-            touched_at = newest if record.shown == Shown.WAITING else _touched_at(post, at)
-            if Shown.WAITING in {shown, record.shown} and touched_at < now - WAITS_FOR:
-                continue
-            is_first = False
             author = self.setting.people.author(post.author, post.author_name)
             is_adviser = post.author in self.advisers
-            yield PlacedPost(post, author, _VISIBILITY[shown], written_at, is_adviser, self._find_editor(post))
+            yield PlacedPost(post, author, _VISIBILITY[shown], written_at, is_adviser, self.find_editor(post))
 
-    def _find_editor(self, post: PostRecord) -> Author | None:
+    def find_editor(self, post: PostRecord) -> Author | None:
         """Return the member of the old board's staff who changed a post of somebody else, if one did."""
         editor = self.setting.people.by_old.get(post.edited_by or "")
         return editor if editor and editor.was_staff and post.edited_by != post.author else None
 
-    def _old_post(self, placed: PlacedPost) -> OldPost:
+    def old_post(self, placed: PlacedPost) -> OldPost:
+        """Return what the words of a post need to know of it."""
         record, author = placed.record, placed.author
         since = self.setting.now - timedelta(days=self.setting.plan.waiting_days)
         return OldPost(
@@ -184,7 +187,28 @@ class OldThreads:
         )
 
 
-def _shown_in(record: ThreadRecord, post: PostRecord, is_first: bool) -> Shown:
+def choose_coming(
+    record: ThreadRecord, read: Sequence[PostRecord], now: datetime, *, is_new: bool = True
+) -> Iterator[tuple[PostRecord, Shown, datetime]]:
+    """Give those posts of a thread that come, in their order, with who could read each and when it was written.
+
+    Those that waited for a moderator too long stay behind.
+    """
+    opened_at = record.opened_at or min((post.written_at for post in read if post.written_at), default=now)
+    # Clocks of old servers were wrong now and then: nobody wrote before the thread was there, or tomorrow.
+    timed = [(max(post.written_at or opened_at, opened_at), post) for post in read]
+    is_first = is_new
+    newest = max((_touched_at(post, at) for at, post in timed), default=now)
+    for at, post in sorted(timed, key=lambda pair: pair[0]):
+        shown = shown_in(record, post, is_first)
+        touched_at = newest if record.shown == Shown.WAITING else _touched_at(post, at)
+        if Shown.WAITING in {shown, record.shown} and touched_at < now - WAITS_FOR:
+            continue
+        is_first = False
+        yield post, shown, at
+
+
+def shown_in(record: ThreadRecord, post: PostRecord, is_first: bool) -> Shown:
     """Return who could read a post, given its thread: nobody read the answers to one that waited for a moderator."""
     if record.shown == Shown.VISIBLE or post.shown == Shown.REMOVED:
         return post.shown

@@ -1,15 +1,15 @@
 """Carry people over: with the names that the house allows, their address unconfirmed, and a password that it can check.
 
 Nobody gets a role: an old password of a moderator may have leaked long ago. Who was banned stays so for a month, in
-which a moderator of this house decides. Whoever wrote without an account, or closed
-it, becomes a member who has left, so that what they said still has an author. Bots never come.
+which a moderator of this house decides; who was warned has that on their record. Whoever wrote without an account, or
+closed it, becomes a member who has left, so that what they said still has an author. Bots never come.
 """
 
 import asyncio
 import json
 import os
-from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -19,20 +19,23 @@ from uuid import UUID
 
 from asyncpg import UniqueViolationError
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.authentication.old_logins import OldLogin, normalise_old_login
 from forum.core.database import Database, new_id
+from forum.core.secret_key import keyed_digest
+from forum.core.settings import Settings
 from forum.importers.copying import copy_rows
 from forum.importers.counting import add_counts
 from forum.importers.errors import CannotMove
 from forum.importers.naming import Namer, NewNames, skeletons_of
+from forum.importers.old_moderation import OldBan, OldModeration, OldWarning, RunTime
 from forum.importers.plan import Plan
-from forum.importers.records import BanRecord, PersonKind, PersonRecord
+from forum.importers.records import BanRecord, PersonKind, PersonRecord, WarningRecord
 from forum.importers.staging import Staging
-from forum.importers.tables import MovedItem, MovedKind
+from forum.importers.tables import MovedItem, MovedKind, Was
 from forum.members import names
 from forum.members.advisers import Adviser
 from forum.members.roles import has_role
@@ -46,15 +49,14 @@ DORMANT = timedelta(days=3 * 365)
 ADDRESS_COUNTS = timedelta(days=2 * 365)
 BANNED_FOR = timedelta(days=30)  # or less: until then, a moderator of this house decides
 NO_ADDRESS = "moved.invalid"  # no mail goes there (RFC 2606)
-# Opens a case about a member, for whoever moderates: in this transaction, at this time.
-OpenCase = Callable[[AsyncSession, UUID, datetime], Awaitable[None]]
 GUEST, NOBODY = "guest:", "nobody:"  # before what we call somebody who had no id on the old board
 
 
-# Who wrote on the boards that come, and how much; in which threads; and as which guests.
+# Who wrote on the boards that come, and how much; whose posts are not here yet; and as which guests.
 _COMING = "FROM post JOIN thread ON thread.old = post.thread WHERE thread.board IN (SELECT value FROM json_each(?)) AND"
 _WROTE = f"SELECT author, count(*) {_COMING} author IS NOT NULL GROUP BY 1"
-_WROTE_IN = f"SELECT DISTINCT author, thread {_COMING} author IS NOT NULL"
+_NOT_HERE = "author IS NOT NULL AND NOT EXISTS (SELECT 1 FROM here WHERE here.kind = 'post' AND here.old = post.old)"
+_WRITES = f"SELECT DISTINCT author {_COMING} {_NOT_HERE}"
 _GUESTS = f"SELECT DISTINCT json_extract(post.record, '$.author_name') {_COMING} author IS NULL ORDER BY 1"
 
 
@@ -98,7 +100,7 @@ class ComingPerson:
     shown: str
 
 
-async def find_without_old_name(session: AsyncSession, run_id: UUID) -> list[tuple[str, str]]:
+async def find_without_old_name(session: AsyncSession, run_id: UUID | None) -> list[tuple[str, str]]:
     """Return the name and the handle of everybody who came with a run and cannot sign in with their old name."""
     came = (
         select(col(Member.name), col(Member.handle))
@@ -118,6 +120,18 @@ def key_of(old: str | None, name: str | None) -> str:
     return GUEST + folded[:90] if folded else NOBODY
 
 
+def make_digest(settings: Settings) -> Callable[[PersonRecord], bytes]:
+    """Return what makes digests of people's addresses and passwords: with the key that is not in the database.
+
+    Else whoever has the database could try passwords with them, and an old MD5 is guessed a billion times a second.
+    """
+
+    def digest(person: PersonRecord) -> bytes:
+        return keyed_digest(settings, "moved person", json.dumps([person.email, person.password]).encode())[:16]
+
+    return digest
+
+
 @dataclass(frozen=True)
 class Arrival:
     """Where people arrive, and when."""
@@ -127,7 +141,24 @@ class Arrival:
     now: datetime
     boards: Collection[str]  # which come, by old id: only who wrote there is needed
     forum_name: str
-    open_case: OpenCase
+    moderation: OldModeration
+    digest_of: Callable[[PersonRecord], bytes]  # by which a later run sees that an address or a password changed
+
+    @property
+    def run(self) -> RunTime:
+        """The run that brings them, and the time that it gives to what it writes."""
+        return RunTime(self.run_id, self.now)
+
+
+async def find_coming(
+    database: Database, staging: Staging, plan: Plan, arrival: Arrival
+) -> tuple[People, list[ComingPerson]]:
+    """Return who came before, and everybody who is to come."""
+    people = People()
+    async with database.work() as session:
+        await _note_moved(session, arrival.source, people)
+        namer = await _namer(session, arrival.source, arrival.forum_name)
+    return people, _choose(staging, plan, people, arrival, namer)
 
 
 async def carry_people(
@@ -142,12 +173,12 @@ async def carry_people(
 
     `seen` is told of each batch. Whoever is killed midway goes on with the next batch.
     """
-    people, now = People(), arrival.now
-    async with database.work() as session:
-        await _note_moved(session, arrival.source, people)
-        namer = await _namer(session, arrival.source, arrival.forum_name)
-    coming = _choose(staging, plan, people, arrival, namer)
-    bans = {ban.person: ban.until for ban in staging.others(BanRecord) if ban.until is None or ban.until > now}
+    people, coming = await find_coming(database, staging, plan, arrival)
+    now = arrival.now
+    bans = bans_in_force(staging, now)
+    warned = defaultdict[str, list[datetime]](list)
+    for warning in staging.others(WarningRecord):
+        warned[warning.person].append(warning.given_at)
     logins = await _known_logins(database, coming)
     with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="old-passwords") as threads:
         for first in range(0, len(coming), BATCH):
@@ -157,7 +188,8 @@ async def carry_people(
             try:
                 async with database.work() as session:
                     await _write(session, batch, rows, arrival, logins)
-                    await _ban(session, zip(batch, rows, strict=True), bans, arrival)
+                    await ban(session, zip(batch, rows, strict=True), bans, arrival)
+                    await _warn(session, zip(batch, rows, strict=True), warned, arrival)
             except UniqueViolationError as error:
                 raise CannotMove(
                     "Somebody joined a moment ago under a name that was to move. Start the import again: it goes on."
@@ -172,7 +204,7 @@ async def carry_people(
 def _say_who_they_were(staging: Staging, people: People, now: datetime) -> None:
     for person in staging.people():
         if author := people.by_old.get(person.old):
-            is_recent = person.what == PersonKind.MEMBER and _was_there_since(person, now - ADDRESS_COUNTS)
+            is_recent = person.what == PersonKind.MEMBER and was_there_since(person, now - ADDRESS_COUNTS)
             people.by_old[person.old] = replace(
                 author, called=person.name, was_staff=bool(person.was), is_recent=is_recent
             )
@@ -194,9 +226,7 @@ def _choose(staging: Staging, plan: Plan, people: People, arrival: Arrival, name
         if people.knows(person.old):
             continue
         match person.what:
-            case PersonKind.MEMBER if (
-                plan.dormant == "take" or posts or _was_there_since(person, arrival.now - DORMANT)
-            ):
+            case PersonKind.MEMBER if plan.dormant == "take" or posts or was_there_since(person, arrival.now - DORMANT):
                 handle = person.login if staging.source.has_handles else None
                 given = namer.name_member(person.old, person.name, was_staff=bool(person.was), handle=handle)
                 found.append(ComingPerson(person.old, person, given, given.name))
@@ -213,13 +243,14 @@ def _choose(staging: Staging, plan: Plan, people: People, arrival: Arrival, name
     for (name,) in staging.connection.execute(_GUESTS, (boards,)).fetchall():
         key = key_of(None, name)
         guests.setdefault(key, ComingPerson(key, None, None, namer.name_guest(name) if key != NOBODY else FORMER))
-    threads = staging.connection.execute(_WROTE_IN, (boards,)) if people.gone else []
-    if any(author in people.gone and thread not in people.moved_threads for author, thread in threads):
+    writing = staging.connection.execute(_WRITES, (boards,)) if people.gone else []
+    if any(author in people.gone for (author,) in writing):
         guests.setdefault(NOBODY, ComingPerson(NOBODY, None, None, FORMER))
     return [one for one in (*found, *missing, *guests.values()) if not people.knows(one.old)]
 
 
-def _was_there_since(person: PersonRecord, moment: datetime) -> bool:
+def was_there_since(person: PersonRecord, moment: datetime) -> bool:
+    """Return whether somebody was on the old board since then."""
     last = person.last_seen_at or person.joined_at
     return last is not None and last >= moment
 
@@ -291,10 +322,11 @@ async def _hash_all(threads: ThreadPoolExecutor, batch: Sequence[ComingPerson]) 
     """Return what to store as each one's password, beside the event loop."""
     loop = asyncio.get_running_loop()
     olds = [(one.record.password if one.record and one.names else None) or "" for one in batch]
-    return await asyncio.gather(*(loop.run_in_executor(threads, partial(_stored, old)) for old in olds))
+    return await asyncio.gather(*(loop.run_in_executor(threads, partial(stored_hash, old)) for old in olds))
 
 
-def _stored(old: str) -> str:
+def stored_hash(old: str) -> str:
+    """Return what to store as a password, for a hash from an old board."""
     return hash_to_store(old) or NO_PASSWORD
 
 
@@ -317,7 +349,7 @@ def _member_row(one: ComingPerson, hashed: str, now: datetime) -> dict[str, Any]
             "handle": one.names.handle,
             "skeleton": one.names.skeleton,
             "name_skeleton": names.skeleton(one.shown),
-            "email": _address_of(one.record) or f"{one.names.handle}@{NO_ADDRESS}",
+            "email": address_of(one.record) or f"{one.names.handle}@{NO_ADDRESS}",
             "password_hash": hashed,
             "joined_at": min(joined, now),
             "left_at": None,
@@ -325,7 +357,8 @@ def _member_row(one: ComingPerson, hashed: str, now: datetime) -> dict[str, Any]
     return row
 
 
-def _address_of(person: PersonRecord) -> str | None:
+def address_of(person: PersonRecord) -> str | None:
+    """Return somebody's address, if it is one."""
     try:
         return validate_email(person.email or "", check_deliverability=False).normalized
     except EmailNotValidError:
@@ -349,7 +382,14 @@ async def _write(
     logins = [*_logins(zip(batch, ids, strict=True), known, arrival.now)]
     await copy_rows(session, OldLogin, logins)
     moved = [
-        {"source": source, "kind": MovedKind.PERSON.value, "old": one.old, "member_id": member_id, "run_id": run_id}
+        {
+            "source": source,
+            "kind": MovedKind.PERSON.value,
+            "old": one.old,
+            "member_id": member_id,
+            "digest": arrival.digest_of(one.record) if one.record and one.names else None,
+            "run_id": run_id,
+        }
         for one, member_id in zip(batch, ids, strict=True)
     ]
     await copy_rows(session, MovedItem, moved)
@@ -357,20 +397,45 @@ async def _write(
     await add_counts(session, run_id, _count(batch, rows) + Counter(without_old_name=unlike))
 
 
-async def _ban(
+def bans_in_force(staging: Staging, now: datetime) -> Mapping[str, BanRecord]:
+    """Return who is banned on the old board, by old id."""
+    return {one.person: one for one in staging.others(BanRecord) if one.until is None or one.until > now}
+
+
+async def ban(
     session: AsyncSession,
     batch: Iterator[tuple[ComingPerson, dict[str, Any]]],
-    bans: Mapping[str, datetime | None],
+    bans: Mapping[str, BanRecord],
     arrival: Arrival,
 ) -> None:
-    """Keep those shut out who were banned, and open a case about each: here, nobody is without a decision and a say."""
-    latest = arrival.now + BANNED_FOR
+    """Keep those shut out who were banned, with a decision and a say, as everybody has them here."""
+    now, latest, kept = arrival.now, arrival.now + BANNED_FOR, list[OldBan]()
     for one, row in batch:
-        if one.names and one.old in bans:
-            until = min(bans[one.old] or latest, latest)
-            await add_sanction(session, row["id"], Standing.BANNED, arrival.now, until)
-            await arrival.open_case(session, row["id"], arrival.now)
-            await add_counts(session, arrival.run_id, {"banned": 1})
+        if one.names and (record := bans.get(one.old)):
+            until = min(record.until or latest, latest)
+            sanction = await add_sanction(session, row["id"], Standing.BANNED, now, until)
+            since = min(record.since or now, now)
+            kept.append(OldBan(row["id"], sanction.id, since, until, record.reason, record.note))
+    if kept:
+        await arrival.moderation.keep_bans(session, arrival.run, kept)
+        moved = update(MovedItem).where(col(MovedItem.member_id).in_([one.member_id for one in kept]))
+        await session.execute(moved.values(was=Was.BANNED))
+        await add_counts(session, arrival.run_id, {"banned": len(kept)})
+
+
+async def _warn(
+    session: AsyncSession,
+    batch: Iterator[tuple[ComingPerson, dict[str, Any]]],
+    warned: Mapping[str, Sequence[datetime]],
+    arrival: Arrival,
+) -> None:
+    """Keep on the record of each how often they were warned, and when."""
+    given = [
+        OldWarning(row["id"], min(at, arrival.now)) for one, row in batch if one.names for at in warned.get(one.old, ())
+    ]
+    if given:
+        await arrival.moderation.keep_warnings(session, arrival.run, given)
+        await add_counts(session, arrival.run_id, {"warnings": len(given)})
 
 
 def _logins(batch: Iterator[tuple[ComingPerson, UUID]], known: KnownLogins, now: datetime) -> Iterator[dict[str, Any]]:
@@ -379,7 +444,7 @@ def _logins(batch: Iterator[tuple[ComingPerson, UUID]], known: KnownLogins, now:
         if one.record is None or one.names is None:
             continue
         login = known.take(one.names, normalise_old_login(one.record.login or one.record.name))
-        has_address = _was_there_since(one.record, now - ADDRESS_COUNTS) and _address_of(one.record) is not None
+        has_address = was_there_since(one.record, now - ADDRESS_COUNTS) and address_of(one.record) is not None
         yield {"login": login, "member_id": member_id, "may_reset_by_mail": has_address}
 
 

@@ -33,7 +33,10 @@ _BOARDS = """
 # readers: "everyone" (guests too), "members" or "staff". You may choose fewer people than could read it; more only
 #   where a line says that it was not clear, and then "members" at most.
 # section: the heading under which it stands
+# into: empty, or another board into which all its threads go: the number of one of these, as "3", or the address of one
+#   that the new forum has already, as "/boards/new-here". Not more people may read that one. Links to both lead there.
 """
+HERE = "/boards/"  # before the short name of a board that is here
 
 
 class PlannedBoard(BaseModel):
@@ -45,6 +48,12 @@ class PlannedBoard(BaseModel):
     take: bool = True
     readers: Readers
     section: str = Field(SECTION, min_length=1, max_length=NAME_MAX)
+    into: str = Field("", max_length=100)
+
+    @property
+    def slug_here(self) -> str | None:
+        """The short name of the board of this forum into which it goes; None where it goes into none."""
+        return self.into.removeprefix(HERE) if self.into.startswith(HERE) else None
 
 
 class Plan(BaseModel):
@@ -124,7 +133,28 @@ class Plan(BaseModel):
                     f"The board {old} ({planned.name}) cannot be read by {planned.readers}: on the old board fewer "
                     f'people could read it. Write "{widest}", and change it later in the new forum.'
                 )
+            if planned.into and planned.slug_here is None:
+                self._check_merging(old, planned, records)
         self.find_advisers(staging)
+
+    def _check_merging(self, old: str, planned: PlannedBoard, records: Mapping[str, BoardRecord]) -> None:
+        """Raise CannotMove unless a board goes into another one of the old board that is read by no more people."""
+        named, into = f"The board {old} ({planned.name}) cannot go into {planned.into}", records.get(planned.into)
+        if into is None:
+            raise CannotMove(
+                f"{named}: the old board has no such board. Write its number, or the address of a board of the new "
+                f"forum, as {HERE}new-here."
+            )
+        goal = self.for_board(into, records)
+        if into.old == old or goal.into:
+            raise CannotMove(f"{named}: that one does not stay a board of its own.")
+        if not goal.take:
+            raise CannotMove(f"{named}: the plan does not take that one.")
+        if is_wider(goal.readers, planned.readers):
+            raise CannotMove(
+                f"{named} ({goal.name}): that one is read by {goal.readers}, and this one by {planned.readers}. Write "
+                f'readers = "{planned.readers}" for the board {into.old}.'
+            )
 
     def find_advisers(self, staging: Staging) -> frozenset[str]:
         """Return the old ids of the advisers. Raises CannotMove for one who had no account, or whose name several had.

@@ -108,6 +108,14 @@ class ThreadRecord(_Record):
     moved_to: Old | None = Field(None, description="Of a mere pointer: the thread that it leads to")
 
 
+class RemovalRecord(_Record):
+    """Who removed a post on the old board, when and why, as far as it kept that."""
+
+    at: AwareDatetime | None = None
+    by: Old | None = None
+    reason: str = Field("", description="What moderators wrote for each other")
+
+
 class PostRecord(_Record):
     """A post."""
 
@@ -129,6 +137,9 @@ class PostRecord(_Record):
     attachments: tuple[str, ...] = Field((), description="A kind for each file: `picture` or `file`")
     # Left out where there is none: digests of posts that moved before this was known stay as they are.
     warning: str = Field("", exclude_if=lambda warning: not warning, description="What a reader is warned of, before")
+    removed: RemovalRecord | None = Field(
+        None, exclude_if=lambda removed: removed is None, description="Of a removed post: how that came about"
+    )
 
 
 class BanRecord(_Record):
@@ -138,7 +149,8 @@ class BanRecord(_Record):
     person: Old
     since: AwareDatetime | None = None
     until: AwareDatetime | None = None
-    reason: str = Field("", description="What they were told, or the team wrote for itself")
+    reason: str = Field("", description="What they were told")
+    note: str = Field("", description="What the team wrote for itself")
 
 
 class WarningRecord(_Record):

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,14 +13,18 @@ from forum.content.posts.tables import Visibility, Voice
 from forum.content.subscriptions import ChosenBy, Mode
 from forum.content.threads.tables import ThreadState, ThreadVisibility
 from forum.importers.conversion import NewPost
+from forum.importers.old_moderation import OldRemoval, OldReport
 from forum.importers.old_threads import ComingThread, PlacedPost, Setting
-from forum.importers.records import PostRecord, Shown, ThreadRecord
-from forum.importers.tables import MovedKind
+from forum.importers.records import PostRecord, RemovalRecord, ReportRecord, Shown, ThreadRecord
+from forum.importers.tables import MovedKind, Was
 from forum.importers.titles import is_whole, title_of
 
 HELD_BECAUSE = "It waited for a moderator on the old board. A moderator reads it before it appears. You will be told."
 REMOVED_NOTICE = json.dumps({"kind": "removed", "by": None, "rules": [], "text": "Removed by a moderator"})
+TAKEN_BACK_NOTICE = json.dumps({"kind": "withdrawn", "by": None, "rules": [], "text": "Withdrawn by its author"})
 ADVISER_TITLE = "Adviser"
+WAS_POST = {Visibility.HELD: Was.WAITING.value, Visibility.REMOVED: Was.REMOVED.value}
+_WAS_THREAD = {Shown.WAITING: Was.WAITING.value, Shown.REMOVED: Was.REMOVED.value}
 
 
 @dataclass
@@ -35,17 +39,31 @@ class BatchRows:
     subscriptions: list[dict[str, Any]] = field(default_factory=list)
     moved: list[dict[str, Any]] = field(default_factory=list)
     held: list[int] = field(default_factory=list)
+    removals: list[OldRemoval] = field(default_factory=list)
+    reports: list[OldReport] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
-    def add(self, one: ComingThread, thread_id: int, ids: Sequence[int], watchers: Sequence[str]) -> None:
-        """Add the rows of a thread."""
+    def add(
+        self,
+        one: ComingThread,
+        thread_id: int,
+        ids: Sequence[int],
+        watchers: Sequence[str],
+        reported: Mapping[str, Sequence[ReportRecord]],
+    ) -> None:
+        """Add the rows of a thread; `reported` is what was said of its posts and waits to be settled."""
         by_old = {placed.record.old: placed for placed in one.placed}
         posts = [
-            self._post_row(post, by_old[post.old], thread_id, post_id)
+            self.post_row(post, by_old[post.old], thread_id, post_id)
             for post, post_id in zip(one.posts, ids, strict=True)
         ]
         self.posts += posts
         self.held += [row["id"] for row in posts if row["visibility"] == Visibility.HELD]
+        for post, row in zip(one.posts, posts, strict=True):
+            if row["visibility"] == Visibility.REMOVED:
+                self.removals.append(self.removal(row, by_old[post.old]))
+            elif post.part == 1 and one.record.shown is not Shown.REMOVED:
+                self.reports += self._reports(row, reported.get(post.old, ()))
         self.threads.append(_thread_row(one, thread_id, posts))
         for post, post_id in zip(one.posts, ids, strict=True):
             self.quotes += [
@@ -58,7 +76,8 @@ class BatchRows:
         self._note_moved(one, thread_id)
         self._count(one, posts)
 
-    def _post_row(self, post: NewPost, placed: PlacedPost, thread_id: int, post_id: int) -> dict[str, Any]:
+    def post_row(self, post: NewPost, placed: PlacedPost, thread_id: int, post_id: int) -> dict[str, Any]:
+        """Return the row of a post."""
         is_held = placed.visibility == Visibility.HELD
         badge = self._badge(placed)
         return {
@@ -79,7 +98,7 @@ class BatchRows:
             "body_markdown": post.markdown,
             "body_html": post.html,
             "revision": 1,
-            "notice": _notice(post, placed),
+            "notice": notice_of(post, placed),
             "created_at": placed.created_at,
             "published_at": None,
             "told_at": None if is_held else self.setting.now,
@@ -89,22 +108,55 @@ class BatchRows:
             "quotes_recorded": True,
         }
 
+    def removal(self, row: dict[str, Any], placed: PlacedPost) -> OldRemoval:
+        """Return how a post that comes was removed."""
+        has_account = placed.author.handle is not None
+        return removal_of(row, placed.record, self.setting, has_account=has_account, undated=row["created_at"])
+
+    def _reports(self, row: dict[str, Any], reported: Sequence[ReportRecord]) -> Iterator[OldReport]:
+        """Give what was reported of a post, of each who reported it once; they are named only where they came too."""
+        people = self.setting.people.by_old
+        seen = set[str | None]()
+        for report in reported:
+            if report.by not in seen or report.by is None:
+                seen.add(report.by)
+                by = people.get(report.by or "")
+                reporter_id = by.id if by and by.handle else None
+                reported_at = min(report.reported_at, self.setting.now)
+                yield OldReport(row["id"], row["number"], reporter_id, reported_at, report.reason)
+
     def _badge(self, placed: PlacedPost) -> tuple[str, str, str] | None:
         if not placed.is_adviser:
             return None
         return placed.author.name, ADVISER_TITLE, self.setting.organisation
 
     def _note_moved(self, one: ComingThread, thread_id: int) -> None:
-        place = {"source": self.setting.source, "run_id": self.setting.run_id, "thread_id": thread_id}
-        thread = {"kind": MovedKind.THREAD.value, "old": one.record.old, "number": None, "edited_by": None}
-        self.moved.append({**place, **thread, "digest": digest_of(one.record)})
         by_old = {placed.record.old: placed for placed in one.placed}
-        for post in one.posts:
-            if post.part == 1:
-                placed = by_old[post.old]
-                edited_by = placed.edited_by.id if placed.edited_by and post.edited else None
-                moved = {"kind": MovedKind.POST.value, "old": post.old, "number": post.number, "edited_by": edited_by}
-                self.moved.append({**place, **moved, "digest": digest_of(placed.record)})
+        self.moved.append(
+            self._moved_row(MovedKind.THREAD, one.record, thread_id)
+            | {"was": _WAS_THREAD.get(one.record.shown), "stood_on": one.record.board}
+        )
+        self.moved += [self.moved_post_row(post, by_old[post.old], thread_id) for post in one.posts if post.part == 1]
+
+    def moved_post_row(self, post: NewPost, placed: PlacedPost, thread_id: int) -> dict[str, Any]:
+        """Return the row which says that a post moved: of a very long one, to its first part."""
+        edited_by = placed.edited_by.id if placed.edited_by and post.edited else None
+        here = {"number": post.number, "edited_by": edited_by, "was": WAS_POST.get(placed.visibility)}
+        return self._moved_row(MovedKind.POST, placed.record, thread_id) | here
+
+    def _moved_row(self, kind: MovedKind, record: PostRecord | ThreadRecord, thread_id: int) -> dict[str, Any]:
+        return {
+            "source": self.setting.source,
+            "kind": kind.value,
+            "old": record.old,
+            "thread_id": thread_id,
+            "number": None,
+            "edited_by": None,
+            "digest": digest_of(record),
+            "was": None,
+            "stood_on": None,
+            "run_id": self.setting.run_id,
+        }
 
     def _count(self, one: ComingThread, posts: Sequence[dict[str, Any]]) -> None:
         self.counts += Counter(threads=1, posts=len(one.placed))
@@ -113,6 +165,7 @@ class BatchRows:
         for row in posts:
             if row["visibility"] != Visibility.VISIBLE:
                 self.counts[row["visibility"]] += 1
+        self.counts["reports"] = len(self.reports)
         self.counts["notices"] += sum(post.edited is not None for post in one.posts)
         for post in one.posts:
             if post.part == 1:
@@ -120,18 +173,57 @@ class BatchRows:
                 self.counts += Counter(f"loss.{loss}" for loss in post.losses)
 
 
-def _notice(post: NewPost, placed: PlacedPost) -> str | None:
+def notice_of(post: NewPost, placed: PlacedPost) -> str | None:
     """Return what readers see of a moderator's change, as JSON."""
     if placed.visibility == Visibility.REMOVED:
-        return REMOVED_NOTICE
+        return removed_notice(placed.record)
     if post.edited is None:
         return None
     return json.dumps({"kind": "edited", "by": post.edited.by, "rules": [], "text": post.edited.text})
 
 
+def removed_notice(record: PostRecord | None) -> str:
+    """Return what readers see in the place of a post that was removed on the old board, as JSON."""
+    return TAKEN_BACK_NOTICE if record is not None and is_taken_back(record) else REMOVED_NOTICE
+
+
+def is_taken_back(record: PostRecord) -> bool:
+    """Return whether the author removed their post themselves."""
+    removed = record.removed
+    return bool(removed and removed.by and removed.by == record.author)
+
+
+def removal_of(
+    row: Mapping[str, Any], record: PostRecord | None, setting: Setting, *, has_account: bool, undated: datetime
+) -> OldRemoval:
+    """Return how a post came to be removed; `undated` counts where the old board did not keep when."""
+    known = (record and record.removed) or RemovalRecord()
+    by = setting.people.by_old.get(known.by or "")
+    return OldRemoval(
+        post_id=row["id"],
+        thread_id=row["thread_id"],
+        number=row["number"],
+        author_id=row["author_id"],
+        has_account=has_account,
+        words=row["body_markdown"],
+        at=min(known.at or undated, setting.now),
+        is_dated=known.at is not None,
+        by=by.handle if by else None,
+        by_author=record is not None and is_taken_back(record),
+        reason=known.reason,
+        notice=row["notice"],
+        revision=row["revision"],
+    )
+
+
 def digest_of(record: PostRecord | ThreadRecord) -> bytes:
     """Return by what a later run sees whether something changed on the old board."""
-    return hashlib.blake2b(record.model_dump_json().encode(), digest_size=16).digest()
+    return digest_of_line(record.model_dump_json())
+
+
+def digest_of_line(line: str) -> bytes:
+    """Return the same of a record as it is kept: as a line of JSON."""
+    return hashlib.blake2b(line.encode(), digest_size=16).digest()
 
 
 def _thread_row(one: ComingThread, thread_id: int, posts: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -143,7 +235,7 @@ def _thread_row(one: ComingThread, thread_id: int, posts: Sequence[dict[str, Any
         "author_id": first["author_id"],
         "title": title_of(record.title),
         "title_revision": 1,
-        "state": (ThreadState.LOCKED if record.is_locked else ThreadState.OPEN).value,
+        "state": (ThreadState.LOCKED if record.is_locked or one.board.locks else ThreadState.OPEN).value,
         "pinned": record.is_pinned,
         "visibility": _thread_visibility(record, first, counts).value,
         "version": 1,

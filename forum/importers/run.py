@@ -1,11 +1,12 @@
 """Run an import: boards, people, threads, in batches. One run at a time; one that was killed goes on where it was."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from uuid import UUID
 
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,15 +16,24 @@ from forum.administration.webhooks import actions as webhooks
 from forum.administration.webhooks.tables import WebhookEvent
 from forum.core import audit
 from forum.core.clock import now as clock_now
-from forum.core.database import Database
+from forum.core.database import Database, new_id
 from forum.core.gate import Gate
 from forum.core.settings import Settings
-from forum.importers.board_rows import carry_boards, refuse_wider
+from forum.importers.board_rows import carry_boards, find_boards, refuse_wider
 from forum.importers.content import carry_threads
+from forum.importers.counting import add_counts
+from forum.importers.delta.beside import count_here, find_gone, find_hidden_here, is_of, put_beside
+from forum.importers.delta.carrying import carry_changes
+from forum.importers.delta.facts import read_boards
+from forum.importers.delta.news import Looking
+from forum.importers.delta.people import carry_changed_people, find_changed_people
+from forum.importers.delta.steps import Deciding
 from forum.importers.errors import CannotMove
-from forum.importers.old_threads import Setting
-from forum.importers.people import Arrival, OpenCase, carry_people
+from forum.importers.old_moderation import OldModeration, OldTerm, RunTime
+from forum.importers.old_threads import OldThreads, Setting
+from forum.importers.people import Arrival, carry_people, make_digest
 from forum.importers.plan import Plan
+from forum.importers.records import TermRecord
 from forum.importers.rows import digest_of
 from forum.importers.staging import Staging
 from forum.importers.tables import ImportRun, MovedItem, MovedKind, RunState
@@ -31,6 +41,8 @@ from forum.importers.tables import ImportRun, MovedItem, MovedKind, RunState
 IMPORTING = 0x6D6F7665  # the lock of whoever moves something here
 GOES_ON = timedelta(days=1)  # a run that was killed; after that, another one begins with what is not here yet
 PATIENCE = timedelta(seconds=10)  # in which the server notices that a run was killed
+# Posts that moved and are not in a newer dump: with more, it is asked whether that dump is whole.
+MANY_GONE, MUCH_GONE = 20, 0.1
 NOT_SET = Settings.model_fields["public_url"].default
 # Tables that have more rows now than their statistics say.
 _ANALYZED = (
@@ -65,7 +77,8 @@ class Import:
     plan: Plan
     settings: Settings
     gate: Gate
-    open_case: OpenCase  # about somebody who was banned on the old board
+    moderation: OldModeration  # what becomes of what the old board decided
+    takes_gone: bool = False  # hide what is gone there, however much it is
 
     @property
     def source(self) -> str:
@@ -84,11 +97,18 @@ def can_go_on(run: ImportRun, now: datetime) -> bool:
     return run.started_at > now - GOES_ON
 
 
-async def carry_over(database: Database, wanted: Import, *, seen: Seen = lambda _stage, _count: None) -> ImportRun:
-    """Move all that the plan takes and that is not here yet. Return the run, with its counts.
+async def carry_over(
+    database: Database,
+    wanted: Import,
+    *,
+    seen: Seen = lambda _stage, _count: None,
+    first: Callable[[], Awaitable[None]] | None = None,
+) -> ImportRun | None:
+    """Move all that the plan takes and that is not here yet, and what changed on the old board since an earlier run.
 
-    Raises CannotMove, and changes nothing, where the plan does not fit, while another run goes on, and where links to
-    the old board would lead nowhere.
+    Return the run, with its counts; None where nothing is new: then nothing is written. `first` is awaited before
+    anything is. Raises CannotMove, and changes nothing, where the plan does not fit, while another run goes on, where
+    links to the old board would lead nowhere, and where so much is gone there that the dump may not be whole.
     """
     wanted.plan.check(wanted.staging)
     if wanted.plan.address and wanted.settings.public_url == NOT_SET:
@@ -96,33 +116,77 @@ async def carry_over(database: Database, wanted: Import, *, seen: Seen = lambda 
     async with _alone(database):
         await _refuse_twin(database, wanted)
         await refuse_wider(database, wanted.staging, wanted.plan, wanted.source)
+        async with database.work() as session:
+            await put_beside(session, wanted.staging, is_of(wanted.source))
+            unfinished = await find_unfinished(session)
+        _refuse_much_gone(wanted)
+        if unfinished is None and not await _has_news(database, wanted):
+            return None
+        if first and not (unfinished and can_go_on(unfinished, clock_now())):
+            await first()
         run = await _begin(database, wanted.source, clock_now())
-        started = run.started_at  # of one that goes on, too: it ends as if nothing had disturbed it
-        place, staging = (run.source, run.id), wanted.staging
-        boards = await carry_boards(database, staging, wanted.plan, place, started)
-        people = await carry_people(
-            database,
-            staging,
-            wanted.plan,
-            Arrival(*place, started, boards.keys(), wanted.settings.name, wanted.open_case),
-            seen=lambda count: seen(Stage.PEOPLE, count),
-        )
-        setting = Setting(
-            source=run.source,
-            run_id=run.id,
-            plan=wanted.plan,
-            people=people,
-            boards=boards,
-            gate=wanted.gate,
-            now=started,
-            latest=clock_now(),
-            organisation=staging.source.name or wanted.settings.name,
-            public_url=wanted.settings.public_url,
-        )
-        await carry_threads(database, staging, setting, seen=lambda count: seen(Stage.POSTS, count))
+        await _carry(database, wanted, run, seen)
+        await _offer_terms(database, wanted, RunTime(run.id, run.started_at))
         ended = await _end(database, run)
     await _analyze(database)
     return ended
+
+
+async def _carry(database: Database, wanted: Import, run: ImportRun, seen: Seen) -> None:
+    """Carry everything over. What is gone or hidden on the old board goes first, then what is new comes."""
+    started = run.started_at  # of one that goes on, too: it ends as if nothing had disturbed it
+    place, staging = (run.source, run.id), wanted.staging
+    boards = await carry_boards(database, staging, wanted.plan, place, started)
+    arrival = _arrival(wanted, boards.keys(), run.id, started)
+    people = await carry_people(database, staging, wanted.plan, arrival, seen=lambda count: seen(Stage.PEOPLE, count))
+    async with database.work() as session:
+        changed = await find_changed_people(session, staging, arrival)
+        boards_now = await read_boards(session, is_of(wanted.source))
+        hidden = await find_hidden_here(session, wanted.source)
+    await carry_changed_people(database, staging, arrival, changed)
+    setting = Setting(
+        source=run.source,
+        run_id=run.id,
+        plan=wanted.plan,
+        people=people,
+        boards=boards,
+        gate=wanted.gate,
+        moderation=wanted.moderation,
+        now=started,
+        latest=clock_now(),
+        organisation=staging.source.name or wanted.settings.name,
+        public_url=wanted.settings.public_url,
+        hidden_here=hidden.union(find_gone(staging)),
+    )
+    reading = OldThreads(staging, setting)
+    deciding = Deciding(staging, boards_now, boards.keys(), started)
+    await carry_changes(database, reading, deciding, seen=lambda count: seen(Stage.POSTS, count))
+    await carry_threads(database, reading, seen=lambda count: seen(Stage.POSTS, count))
+
+
+def _arrival(wanted: Import, boards: Collection[str], run_id: UUID, now: datetime) -> Arrival:
+    digest = make_digest(wanted.settings)
+    return Arrival(wanted.source, run_id, now, boards, wanted.settings.name, wanted.moderation, digest)
+
+
+async def _has_news(database: Database, wanted: Import) -> bool:
+    staging, now = wanted.staging, clock_now()
+    boards, _ = await find_boards(database, staging, wanted.plan, wanted.source)
+    async with database.work() as session:
+        boards_now = await read_boards(session, is_of(wanted.source))
+    arrival = _arrival(wanted, boards.keys(), new_id(), now)  # of a run that may never be
+    deciding = Deciding(staging, boards_now, boards.keys(), now)
+    return await Looking(database, staging, wanted.plan, arrival, deciding).find()
+
+
+def _refuse_much_gone(wanted: Import) -> None:
+    """Raise CannotMove where so many posts are gone that the dump is perhaps not whole: they would all be hidden."""
+    gone, here = sum(1 for _ in find_gone(wanted.staging)), count_here(wanted.staging)
+    if gone > max(MANY_GONE, here * MUCH_GONE) and not wanted.takes_gone:
+        raise CannotMove(
+            f"{gone:,} of the {here:,} posts that moved are not in this dump, and would be hidden here. Is it whole? "
+            "If they were deleted on the old board, start the import again with --take-gone."
+        )
 
 
 @asynccontextmanager
@@ -176,6 +240,13 @@ async def _begin(database: Database, source: str, now: datetime) -> ImportRun:
         await session.flush()
         await audit.record(session, actor_id=None, act="import.began", subject=("import", run.id), now=now)
         return run
+
+
+async def _offer_terms(database: Database, wanted: Import, run: RunTime) -> None:
+    terms = [OldTerm(term.words, term.replacement) for term in wanted.staging.others(TermRecord)]
+    async with database.work() as session:
+        offered = await wanted.moderation.offer_terms(session, run, terms)
+        await add_counts(session, run.run_id, {"terms": offered})
 
 
 async def _end(database: Database, run: ImportRun) -> ImportRun:

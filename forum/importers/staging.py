@@ -24,7 +24,8 @@ from forum.importers.records import (
 from forum.importers.remarks import Remark
 
 BATCH = 1_000  # records that are written together
-# The columns beside the record are what plans join and sort by. `seq` is the order in which records came.
+# The columns beside the record are what plans join and sort by. `seq` is the order in which records came. `here`
+# is what moved with earlier runs, put beside them.
 _TABLES = """
 CREATE TABLE board (seq INTEGER PRIMARY KEY, old TEXT NOT NULL UNIQUE, parent TEXT, record TEXT NOT NULL);
 CREATE TABLE person (seq INTEGER PRIMARY KEY, old TEXT NOT NULL UNIQUE, what TEXT NOT NULL, record TEXT NOT NULL);
@@ -34,9 +35,13 @@ CREATE TABLE post (
     shown TEXT NOT NULL, record TEXT NOT NULL
 );
 CREATE TABLE other (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, record TEXT NOT NULL);
+CREATE TABLE here (
+    kind TEXT, old TEXT, thread_id INTEGER, digest BLOB, was TEXT, PRIMARY KEY (kind, old)
+) WITHOUT ROWID;
 CREATE TABLE remark (what TEXT NOT NULL, old TEXT NOT NULL, detail TEXT NOT NULL);
 CREATE INDEX post_thread ON post (thread, written_at, seq);
 CREATE INDEX post_author ON post (author);
+CREATE INDEX here_thread ON here (thread_id) WHERE thread_id IS NOT NULL;
 CREATE INDEX other_kind ON other (kind, seq);
 """
 R = TypeVar("R", bound=AnyRecord)
@@ -99,6 +104,14 @@ class Staging:
     def posts(self, thread: str) -> Iterator[PostRecord]:
         """Give the posts of a thread as they follow each other: by time, then as they came."""
         return self._read(PostRecord, "SELECT record FROM post WHERE thread = ? ORDER BY written_at, seq", thread)
+
+    def posts_to_come(self, thread: str) -> list[PostRecord]:
+        """Return the same without the posts that are here already, in this thread or in another."""
+        query = (
+            "SELECT record FROM post WHERE thread = ? AND NOT EXISTS "
+            "(SELECT 1 FROM here WHERE here.kind = 'post' AND here.old = post.old) ORDER BY written_at, seq"
+        )
+        return [*self._read(PostRecord, query, thread)]
 
     def post_lines(self) -> Iterator[str]:
         """Give all posts as lines of JSON, for a process that reads them itself."""

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, LargeBinary, text
+from sqlalchemy import BigInteger, CheckConstraint, Index, LargeBinary, false, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -26,6 +26,15 @@ class MovedKind(StrEnum):
     PERSON = "person"
     THREAD = "thread"
     POST = "post"
+
+
+class Was(StrEnum):
+    """What something was on the old board, other than in order, when a run last saw it."""
+
+    WAITING = "waiting"  # for a moderator: a post or a thread
+    REMOVED = "removed"
+    GONE = "gone"  # it was there before, and is no more
+    BANNED = "banned"  # a person
 
 
 class ImportRun(SQLModel, table=True):
@@ -56,12 +65,17 @@ class MovedItem(SQLModel, table=True):
     __tablename__ = "moved"
     __table_args__ = (
         check_one_of("kind", MovedKind),
+        check_one_of("was", Was),
+        CheckConstraint(
+            "(revision IS NULL OR kind IN ('thread', 'post')) AND (stood_on IS NULL OR kind = 'thread')", name="left"
+        ),
         CheckConstraint(
             "(board_id IS NOT NULL) = (kind = 'board') AND (thread_id IS NOT NULL) = (kind IN ('thread', 'post')) "
             "AND (number IS NOT NULL) = (kind = 'post') AND (member_id IS NULL OR kind = 'person') "
             "AND (edited_by IS NULL OR kind = 'post')",
             name="to",
         ),
+        CheckConstraint("NOT is_merged OR kind = 'board'", name="merged"),
         Index("ix_moved_place", "thread_id", "number"),
         Index("ix_moved_edited_by", "edited_by", postgresql_where=text("edited_by IS NOT NULL")),
         Index("ix_moved_member_id", "member_id", postgresql_where=text("member_id IS NOT NULL")),
@@ -77,7 +91,19 @@ class MovedItem(SQLModel, table=True):
     edited_by: UUID | None = Field(
         default=None, foreign_key="member.id", description="Whose name the notice of an old moderator's change says"
     )
+    is_merged: bool = Field(
+        default=False,
+        sa_column_kwargs={"server_default": false()},
+        description="Of a board: it went into one that is another's, or that was here before",
+    )
     digest: bytes | None = Field(
         default=None, sa_type=LargeBinary, description="Of what it was on the old board: whether it changed there since"
     )
     run_id: UUID = Field(foreign_key="import_run.id")
+    revision: int | None = Field(
+        default=None,
+        description="Of the post, or the version of the thread, that the last run left: if it is another one by now, "
+        "people here changed it. Null: the first one",
+    )
+    was: str | None = Field(default=None, description="What it was on the old board; null: in order, or nobody knows")
+    stood_on: str | None = Field(default=None, description="Of a thread: its board there, by its old id")

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 
+from forum.content.posts.tables import SHOWN
 from forum.members.viewer import Viewer
 from forum.web.forms import EMPTY, Form
 from forum.web.languages import Language
@@ -65,11 +66,13 @@ class PostLink:
     readers: frozenset[str]  # of guest, member, own, moderator
     needs: str = ""  # what the reader may do in the thread: "reply" or "edit"
     was_changed: bool = False  # only for posts with earlier versions
+    was_removed: bool = False  # only for posts in whose place a notice stands; the others are for those with words
 
     def is_for(self, reader: str, offers: frozenset[str], post: Any) -> bool:
         """Return whether this reader, who may do what is offered, gets the link below this post."""
         is_offered = not self.needs or self.needs in offers
-        return reader in self.readers and is_offered and (not self.was_changed or post.revision > 1)
+        is_such = self.was_removed == (post.visibility not in SHOWN) and (not self.was_changed or post.revision > 1)
+        return reader in self.readers and is_offered and is_such
 
     def path_of(self, post: Any) -> str:
         """Return the address for one post."""

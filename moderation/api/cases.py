@@ -263,7 +263,9 @@ class HeardAppeal(ResponseBody):
     by_author: bool = Field(description="False: a reporter appeals against the dismissal of their report")
     decision_id: Uuid
     reason: str = Field(description="Of the decision that is appealed", examples=["You called her a name."])
-    decided_by: str = Field(description="The name of whoever took that decision", examples=["Orla"])
+    decided_by: str | None = Field(
+        description="The name of whoever took that decision. Null: the old board did", examples=["Orla"]
+    )
     hearers: Literal["moderator", "administrator", "nobody"] = Field(description="Who can decide it now")
     renamed: Renaming | None = Field(description="Which names that decision took; null when it took none")
 

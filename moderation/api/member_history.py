@@ -24,7 +24,7 @@ class DecidedMeasure(ResponseBody):
     kind: str = Field(examples=["silence"])
     rules: list[int] = Field(description="The rules that the decision cites", examples=[[10]])
     at: Moment
-    by: Author
+    by: Author | None = Field(description="Null: the old board, from which it came with the import")
     until: Moment | None = Field(description="Null: it has no end, unless an appeal overturns it")
     undone_at: Moment | None = Field(description="Null: it was not undone")
     post_id: Identity | None = Field(description="Null: it was about no post", examples=[4711])
@@ -57,6 +57,7 @@ class MemberRecord(AuthorRecord):
     decided: list[DecidedMeasure] = Field(description="The newest hundred, with those that were undone")
     open_cases: list[Case] = Field(description="About their posts, worst first, at most a hundred")
     reports: ReportsMade
+    past_warnings: list[Moment] = Field(description="When the old board warned them, the newest first, at most 100")
 
 
 @router.get("/members/{handle}", response_model=MemberRecord, responses=documented(401, 403, 404, 422))
@@ -70,9 +71,11 @@ async def get_record(request: Request, handle: Handle, viewer: CurrentMember, wo
         decided=[_measure(row) for row in known.measures],
         open_cases=[Case.of_case(row) for row in known.open_cases],
         reports=ReportsMade.model_validate(known.reports),
+        past_warnings=known.past_warnings,
     )
     return cacheable_response(request, record, shared=False)
 
 
 def _measure(row: Record) -> DecidedMeasure:
-    return DecidedMeasure.of_row(row, rules=row.rules or [], by=Author.of(row, "decider"))
+    by = Author.of(row, "decider") if row.decider_name else None
+    return DecidedMeasure.of_row(row, rules=row.rules or [], by=by)

@@ -81,6 +81,7 @@ class Statement(ResponseBody):
     initiative: Literal["report", "hold", "moderator"] = Field(description="What led to it")
     automated_detection: bool
     automated_decision: bool
+    from_old_board: bool = Field(description="Whether the old board decided it, before the forum moved here")
     issued_at: Moment
     appeal_until: Moment = Field(description="Until then you can appeal, free of charge, and somebody else decides")
     appeal_at: str = Field(description="Where to send the appeal", examples=["/api/v1/statements/0197…/appeal"])
@@ -93,7 +94,8 @@ class Statement(ResponseBody):
         address = f"/api/v1/statements/{own.statement.id}/appeal"
         renamed = Renaming.model_validate(own.renamed) if own.renamed else None
         row = own.statement._mapping
-        return cls(**row, post_ids=own.post_ids, renamed=renamed, appeal_at=address, appeal=appeal)
+        more = {"post_ids": own.post_ids, "renamed": renamed, "from_old_board": own.from_old_board}
+        return cls(**row, **more, appeal_at=address, appeal=appeal)
 
 
 class StatementList(ResponseBody):

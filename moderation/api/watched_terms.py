@@ -63,14 +63,14 @@ class Term(ResponseBody):
     note: str = Field(examples=["Of the account that came back five times."])
     on: bool = Field(description="Whether it is watched for", examples=[True])
     changed_at: Moment
-    changed_by: Author
+    changed_by: Author | None = Field(description="Null: an old board offers it, and nobody has chosen yet")
     precision: Precision = Field(description="Of all its versions")
 
     @classmethod
     def of(cls, reading: TermReading) -> Self:
         """Render a term."""
         row, counted = reading.row, Precision.of(reading.precision)
-        changed = {"changed_at": row.at, "changed_by": Author.of(row, "by")}
+        changed = {"changed_at": row.at, "changed_by": Author.of(row, "by") if row.by_id else None}
         return cls.of_row(row, on=row.is_on, boards=reading.boards, precision=counted, **changed)
 
 
@@ -78,6 +78,9 @@ class TermList(ResponseBody):
     """The terms that are watched for, those changed last first."""
 
     items: list[Term]
+    offered: list[Term] = Field(
+        description="On the first page: what an old board offers. Write one to watch for it, or delete it"
+    )
     next: Next
 
 
@@ -168,7 +171,8 @@ async def list_terms(
 ) -> Response:
     """List the terms that are watched for: for moderators."""
     shelf = await watched_terms.read_terms(work, viewer, after, limit)
-    page = TermList(items=[Term.of(reading) for reading in shelf.terms], next=shelf.next)
+    offered = [Term.of(reading) for reading in shelf.offered]
+    page = TermList(items=[Term.of(reading) for reading in shelf.terms], offered=offered, next=shelf.next)
     return cacheable_response(request, page, shared=False, headers=next_link(request, shelf.next))
 
 

@@ -86,7 +86,7 @@ async def find_parts(session: AsyncSession, *complaints: ColumnElement[bool]) ->
         own = by_member.get(row.member_id, ()) if row.about == ComplaintAbout.OWN_CONTENT else ()
         decided = [*by_case.get(row.case_id, ()), *own]
         deciders = {one.decided_by for one in decided if one.decided_at <= row.made_at}
-        parts[row.id] = ComplaintPart(row.member_id, deciders | ({row.settled_by} - {None}), row.accused_id)
+        parts[row.id] = ComplaintPart(row.member_id, (deciders | {row.settled_by}) - {None}, row.accused_id)
     return parts
 
 

@@ -1,11 +1,12 @@
 """Acting on sight: a moderator looks into a post or a member that they see, without a report."""
 
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from fastapi import Response
 from pydantic import Field
 
+from forum.content.posts.queries import PostView
 from forum.core.errors import ForumError
 from forum.http.fields import Handle, Id, Words
 from forum.web.forms import FormModel
@@ -13,7 +14,7 @@ from forum.web.routing import page_router
 from forum.web.visits import MemberForm, MemberVisit, Visit
 from moderation import on_sight
 from moderation.case_priority import Category
-from moderation.on_sight import Sighting
+from moderation.on_sight import SightedPost, Sighting
 from moderation.web import words
 from moderation.web.member_history import record_page
 from moderation.web.pages import ModerationPage, repeat_of, status_of
@@ -53,7 +54,12 @@ class SightingPage(ModerationPage):
     template: ClassVar[str] = "moderation/on_sight.html"
     seen: ClassVar[tuple[str, ...]] = words.SEEN
 
-    post: Any
+    sighted: SightedPost
+
+    @property
+    def post(self) -> PostView:
+        """The post."""
+        return self.sighted.post
 
 
 @router.get("/moderation/posts/{id}/case")
@@ -87,5 +93,5 @@ async def open_member_case(handle: Handle, visit: MemberForm) -> Response:
 
 
 async def _page(visit: Visit, post_id: int) -> SightingPage:
-    post = await visit.act(on_sight.get_sighted_post, post_id)
-    return SightingPage(title=visit.say("Look into this post"), post=post, form=visit.form)
+    sighted = await visit.act(on_sight.read_sighted_post, post_id)
+    return SightingPage(title=visit.say("Look into this post"), sighted=sighted, form=visit.form)

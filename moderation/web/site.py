@@ -91,7 +91,10 @@ ENTRIES = (
     Entry(SECTION, mark("Moderation"), sees_queue, is_work=True),
     Entry(safeguarding.SECTION, mark("Safeguarding"), sees_dangers, is_work=True),
 )
-POST_LINK = PostLink("/moderation/posts/{id}/case", mark("Look into this"), frozenset({"moderator"}))
+POST_LINKS = (
+    PostLink("/moderation/posts/{id}/case", mark("Look into this"), frozenset({"moderator"})),
+    PostLink("/moderation/posts/{id}/case", mark("What was decided"), frozenset({"moderator"}), was_removed=True),
+)
 DONE: Mapping[str, str] = {
     "case-claimed": mark("You took this case. It is yours for ten minutes."),
     "case-released": mark("You handed the case on. The others were told."),

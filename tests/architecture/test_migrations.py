@@ -290,6 +290,9 @@ DATA: dict[str, list[str]] = {
     "0068": WAITED,
     "0069": WAITED,
     "0070": WAITED,
+    "0071": WAITED,
+    "0072": WAITED,
+    "0074": WAITED,
 }
 
 

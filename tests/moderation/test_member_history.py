@@ -73,6 +73,7 @@ async def test_a_member_of_whom_nothing_is_known(app: FastAPI, services: Service
         "decided": [],
         "open_cases": [],
         "reports": {"upheld": 0, "dismissed": 0, "waiting": 0},
+        "past_warnings": [],
     }
 
 

@@ -19,12 +19,12 @@ from forum.importers import phpbb
 from forum.importers.plan import Plan
 from forum.importers.staging import Staging
 from tests.conftest import AS_IT_WAS_MIGRATED, database_called
-from tests.support.old_boards import make_board, write
+from tests.support.old_boards import make_board, make_later, write
 
-KILLS = int(os.environ.get("FORUM_TEST_KILLS", "3"))
+KILLS = int(os.environ.get("FORUM_TEST_KILLS", "2"))
 # What the command does, in small batches, and without what it does first: it is killed between them and within them.
 SCRIPT = """
-import asyncio, sys
+import asyncio, os, shutil, sys
 from pathlib import Path
 from forum.core.database import Database
 from forum.core.settings import Settings
@@ -35,10 +35,13 @@ from forum.importers.run import carry_over
 from forum.importers.staging import Staging
 old_threads.BATCH = people.BATCH = 8
 settings, folder = Settings(), Path(sys.argv[1])
-with Staging(folder / "looked.sqlite") as staging:
+# Each has a file of its own, as the command has: one that is killed may leave it spoilt.
+with Staging(shutil.copy(folder / sys.argv[2], folder / f"{os.getpid()}.sqlite")) as staging:
     wanted = make_import(staging, Plan.read(folder / "moving.toml"), settings)
     asyncio.run(carry_over(Database(settings.sqlalchemy_url), wanted))
 """
+MOVED = "SELECT count(*) FROM moved"
+CHANGED = "SELECT count(*) FROM moved WHERE revision IS NOT NULL OR was IS NOT NULL"
 COMMAND = ("-m", "forum", "import", "run", "board.sql", "--plan", "moving.toml")
 # All that moved, without ids and the times of the run.
 WHAT_IS_THERE = {
@@ -53,8 +56,9 @@ WHAT_IS_THERE = {
     "posts": "SELECT there.old, post.number, author.name, visibility, reply_to, lane, body_markdown, body_html, "
     "created_at, notice FROM post JOIN moved AS there ON there.thread_id = post.thread_id AND there.kind = 'thread' "
     "JOIN member AS author ON author.id = author_id",
-    "digests": "SELECT kind, old, number, digest FROM moved",
-    "counts": "SELECT counts, state FROM import_run ORDER BY started_at LIMIT 1",
+    "digests": "SELECT kind, old, number, digest, revision, was, stood_on FROM moved WHERE kind <> 'person'",
+    "revisions": "SELECT number, body_markdown, sealed FROM post_revision",
+    "counts": "SELECT counts, state FROM import_run ORDER BY started_at",
     "tallies": "SELECT slug, sum(board_tally.threads), sum(board_tally.posts) FROM board_tally "
     "JOIN board ON board.id = board_id GROUP BY slug",
     "written": "SELECT member.name, slug, sum(posts) FROM post_tally JOIN member ON member.id = persona_id "
@@ -101,40 +105,59 @@ def names_in(folder: Path) -> str:
     return " ".join(sorted(path.name for path in folder.iterdir()))
 
 
-async def count_moved(url: str) -> int:
+async def count(url: str, query: str) -> int:
     engine = create_async_engine(url, poolclass=NullPool)
     async with engine.connect() as connection:
-        return int(await connection.scalar(text("SELECT count(*) FROM moved")))
+        return int(await connection.scalar(text(query)))
 
 
-async def until_moved(url: str, count: float, run: asyncio.subprocess.Process) -> None:
+async def until_moved(url: str, enough: float, run: asyncio.subprocess.Process, query: str = MOVED) -> None:
     """Wait until so much has moved, and a random moment more, or until the run has ended."""
-    while run.returncode is None and await count_moved(url) < count:  # noqa: ASYNC110 (of another process)
+    while run.returncode is None and await count(url, query) < enough:  # noqa: ASYNC110 (of another process)
         await asyncio.sleep(0.02)
     await asyncio.sleep(random.uniform(0, 0.3))
+
+
+async def killed(run: asyncio.subprocess.Process) -> None:
+    with suppress(ProcessLookupError):
+        run.kill()
+    await run.wait()
 
 
 async def test_a_run_that_is_killed_again_and_again_ends_as_one_that_nothing_disturbed(
     database_url: str, other: str, tmp_path: Path
 ) -> None:
-    write(make_board(posts=200), tmp_path / "board.sql")
-    with Staging(tmp_path / "looked.sqlite") as staging:
-        phpbb.read(tmp_path / "board.sql", staging)
-        (tmp_path / "moving.toml").write_text(Plan.proposed(staging).as_toml(), "utf-8")
+    board = make_board(posts=200)
+    write(board, tmp_path / "board.sql")
+    write(make_later(board), tmp_path / "newer.sql")
+    for dump, file in (("board.sql", "looked.sqlite"), ("newer.sql", "newer.sqlite")):
+        with Staging(tmp_path / file) as staging:
+            phpbb.read(tmp_path / dump, staging)
+            (tmp_path / "moving.toml").write_text(Plan.proposed(staging).as_toml(), "utf-8")
     assert await (await begun(other, tmp_path, *COMMAND)).wait() == 0
     assert re.fullmatch(
-        r"before-moving-\S+ board.sql looked.sqlite moving.toml", await asyncio.to_thread(names_in, tmp_path)
+        r"before-moving-\S+ board.sql looked.sqlite moving.toml newer.sql newer.sqlite secret.key",
+        await asyncio.to_thread(names_in, tmp_path),
     )
 
-    script, total = ("-c", SCRIPT, str(tmp_path)), await count_moved(other)
+    script, total = ("-c", SCRIPT, str(tmp_path), "looked.sqlite"), await count(other, MOVED)
     for _ in range(KILLS):
         run = await begun(database_url, tmp_path, *script)
-        await until_moved(database_url, random.uniform(await count_moved(database_url), total * 0.9), run)
-        with suppress(ProcessLookupError):
-            run.kill()
-        await run.wait()
+        await until_moved(database_url, random.uniform(await count(database_url, MOVED), total * 0.9), run)
+        await killed(run)
     assert await (await begun(database_url, tmp_path, *script)).wait() == 0
     undisturbed, disturbed = await there(other), await there(database_url)
     assert undisturbed["posts"]
     assert disturbed == undisturbed
     assert undisturbed["told"] == [repr((0, 0, 0, 0))]
+
+    # So does one of a newer dump, which changes what is there.
+    script = ("-c", SCRIPT, str(tmp_path), "newer.sqlite")
+    assert await (await begun(other, tmp_path, *script)).wait() == 0
+    undisturbed, total = await there(other), await count(other, CHANGED)
+    assert total > 20
+    run = await begun(database_url, tmp_path, *script)
+    await until_moved(database_url, random.uniform(1, total * 0.9), run, CHANGED)
+    await killed(run)
+    assert await (await begun(database_url, tmp_path, *script)).wait() == 0
+    assert await there(database_url) == undisturbed

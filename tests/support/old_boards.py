@@ -373,6 +373,43 @@ def make_board(
     return OldBoard(version, prefix, tables, scene, threads)
 
 
+def make_later(board: OldBoard) -> OldBoard:
+    """Return a board of phpBB 3.2 or newer as it is some days later: posts were written, changed, removed, deleted."""
+    posts, topics = board.tables["posts"], board.tables["topics"]
+
+    def changed_posts() -> Iterator[Sequence[Value]]:
+        for row in posts.rows():
+            values = dict(zip(posts.columns, row, strict=True))
+            old = int(values["post_id"] or 0)
+            if old % 13 == 0:
+                continue
+            if old % 7 == 0:
+                values |= {"post_text": as_s9e([words(f"Other words by now: {old}.")]), "post_edit_time": END}
+            elif old % 11 == 0:
+                values["post_visibility"] = 2
+            yield [*values.values()]
+        for number, thread in enumerate((1, 2, 4, 5, 1000, 1001, 1002, 1000), start=9001):
+            said = [quote("Sunny", "That was unkind.", 5), words(f"Written since: {number}.")]
+            new = {"post_id": number, "topic_id": thread, "poster_id": WORRIED, "post_text": as_s9e(said)}
+            usual: dict[str, Value] = dict.fromkeys(posts.columns, "")
+            usual |= {"post_visibility": 1, "post_time": END + number, "post_edit_time": 0, "post_edit_user": 0}
+            yield [*(usual | new).values()]
+
+    def changed_topics() -> Iterator[Sequence[Value]]:
+        for row in topics.rows():
+            values = dict(zip(topics.columns, row, strict=True))
+            if values["topic_id"] in {2, 1001}:
+                values |= {"topic_title": f"Another title {values['topic_id']}", "topic_status": 1}
+            yield [*values.values()]
+
+    tables = {
+        **board.tables,
+        "posts": Table(posts.columns, changed_posts),
+        "topics": Table(topics.columns, changed_topics),
+    }
+    return OldBoard(board.version, board.prefix, tables, board.posts, board.threads)
+
+
 def _doubled(rows: Callable[[], Iterable[Sequence[Value]]]) -> Callable[[], Iterable[Sequence[Value]]]:
     def doubled() -> Iterator[Sequence[Value]]:
         for row in rows():
@@ -416,7 +453,8 @@ def _user_rows(members: int) -> Iterator[Sequence[Value]]:
 
 
 def _post_columns(is_new: bool) -> tuple[str, ...]:
-    seen = ("post_visibility", "post_delete_reason") if is_new else ("post_approved",)
+    gone = ("post_delete_time", "post_delete_reason", "post_delete_user")
+    seen = ("post_visibility", *gone) if is_new else ("post_approved",)
     return (
         "post_id", "topic_id", "forum_id", "poster_id", "icon_id", "poster_ip", "post_time", *seen, "enable_bbcode",
         "post_username", "post_subject", "post_text", "post_checksum", "bbcode_bitfield", "bbcode_uid", "post_edit_time",
@@ -431,7 +469,8 @@ def _post_rows(scene: Sequence[Post], posts: int, members: int, *, is_new: bool)
         if stored is None:
             stored = as_s9e(post.bits) if is_new else as_uid(post.bits)
         uid = "1q2w3e4r" if post.old_form else "" if is_new else UID
-        seen = (post.visibility, "spite" if post.visibility == 2 else "") if is_new else (int(post.visibility == 1),)
+        gone = (post.time + 3600, "spite", SUZIE) if post.visibility == 2 else (0, "", 0)
+        seen = (post.visibility, *gone) if is_new else (int(post.visibility == 1),)
         yield (
             post.id, post.thread, boards.get(post.thread, COURT), post.author, 0, ADDRESS_OF_MACHINE, post.time, *seen, 1,
             post.guest, post.title, stored, "0" * 32, "", uid, post.time + 60 if post.edited_by else 0, post.edit_reason,
@@ -443,7 +482,7 @@ def _topic_columns(is_new: bool) -> tuple[str, ...]:
     return (
         "topic_id", "forum_id", "topic_visibility" if is_new else "topic_approved", "topic_title", "topic_poster",
         "topic_time", "topic_status", "topic_type", "topic_first_post_id", "topic_first_poster_name", "topic_moved_id",
-        "poll_title", "poll_start",
+        "poll_title", "poll_start", "topic_delete_reason",
     )  # fmt: skip
 
 
@@ -457,14 +496,14 @@ def _topic_rows(
         yield (
             thread.id, thread.board, thread.visibility if is_new else int(thread.visibility == 1), title, thread.author,
             START + thread.id * 3600, thread.status, thread.kind, first.get(thread.id, 0), "", thread.moved_to, question,
-            START if thread.poll else 0,
+            START if thread.poll else 0, "not for here" if thread.visibility == 2 else "",
         )  # fmt: skip
     seen = 0
     for post in _filler(scene, posts, members):
         if post.thread != seen:
             seen = post.thread
             title = f"A question about the {_FIRST[post.id % len(_FIRST)]} ({post.id})"
-            yield (post.thread, COURT, 1, title, post.author, post.time, 0, 0, post.id, "", 0, "", 0)
+            yield (post.thread, COURT, 1, title, post.author, post.time, 0, 0, post.id, "", 0, "", 0, "")
 
 
 def _poll_options(threads: Sequence[Thread], *, is_new: bool) -> Iterator[Sequence[Value]]:

@@ -174,6 +174,19 @@ async def test_too_many_tries_say_when_it_works_again(services: Services) -> Non
     assert re.search(r"wait until \d\d:\d\d", text_of(answer.text))
 
 
+async def test_an_office_may_mistype_its_old_passwords_on_the_moving_day(services: Services) -> None:
+    on_that_day = {"sign_in_limit": "1/5 minutes", "moving_day": clock.now().date(), "time_zone": "UTC"}
+    async with make.application(services.settings.model_copy(update=on_that_day)) as app, make.client(app) as client:
+        page = await client.get("/sign-in")
+        said = [
+            text_of((await form(client, page, "/sign-in", login=f"heron{number}", password="old")).text)
+            for number in (1, 2, 3)
+        ]
+        assert not [words for words in said if "wait until" in words]
+        again = text_of((await form(client, page, "/sign-in", login="heron1", password="old")).text)
+        assert "wait until" in again  # at one login, no more than ever
+
+
 async def test_a_device_that_is_known_is_not_locked_out_by_others(services: Services, guest: httpx.AsyncClient) -> None:
     settings = services.settings.model_copy(update={"sign_in_limit": "2/5 minutes"})
     await make.member(services, "heron")

@@ -35,7 +35,8 @@ from forum.permissions import Act, allow, require_recent_sign_in
 _ONE_AT_A_TIME = select(func.pg_advisory_xact_lock(func.hashtext("webhooks")))
 
 _OWN_POSTS = text(
-    "DELETE FROM webhook_delivery WHERE xmin = CAST(pg_current_xact_id() AS xid) AND thread_id IS NOT NULL"
+    "DELETE FROM webhook_delivery WHERE xmin = CAST(pg_current_xact_id() AS xid) AND thread_id IS NOT NULL "
+    "AND event <> 'post.removed'"
 )
 
 
@@ -72,7 +73,10 @@ async def announce(
 
 
 async def forget_posts_of_transaction(session: AsyncSession) -> None:
-    """Forget what this transaction would have webhooks told of posts: those of an old board are no news."""
+    """Forget what this transaction would have webhooks told of new posts: those of an old board are no news.
+
+    Of one that is removed they hear.
+    """
     await session.execute(_OWN_POSTS)
 
 

@@ -37,7 +37,8 @@ _SECOND = "floor(extract(epoch FROM {}))::bigint"
 
 
 def _moved(name: str, kind: str, on: str) -> str:
-    return f"LEFT JOIN moved AS {name} ON {on} AND {name}.kind = '{kind}' AND {name}.source LIKE 'forum %'"
+    is_this = f"{name}.kind = '{kind}' AND {name}.source LIKE 'forum %' AND NOT {name}.is_merged"
+    return f"LEFT JOIN moved AS {name} ON {on} AND {is_this}"
 
 
 def _moved_person(name: str, persona: str) -> str:

@@ -41,8 +41,8 @@ class Moderation:
             elif not user:
                 self.notebook.add(Remark.BAN_OF_ADDRESS, str(old))
             elif str(user) in self.people:
-                told = self.decoder.line(given) or self.decoder.line(reason)
-                yield BanRecord(person=str(user), since=moment(start), until=until, reason=told)
+                told, note = self.decoder.line(given), self.decoder.line(reason)
+                yield BanRecord(person=str(user), since=moment(start), until=until, reason=told, note=note)
 
     def warnings(self) -> Iterator[WarningRecord]:
         """Give the warnings that count."""

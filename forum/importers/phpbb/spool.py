@@ -27,11 +27,12 @@ TABLES: Mapping[str, tuple[str, str]] = {
     "topics": (
         "topic_id forum_id topic_poster topic_time topic_status topic_type topic_moved_id topic_visibility "
         "topic_approved poll_start topic_first_post_id",
-        "topic_title topic_first_poster_name poll_title",
+        "topic_title topic_first_poster_name poll_title topic_delete_reason",
     ),
     "posts": (
-        "post_id topic_id poster_id post_time post_visibility post_approved post_edit_time post_edit_user",
-        "post_username post_subject post_text bbcode_uid post_edit_reason",
+        "post_id topic_id poster_id post_time post_visibility post_approved post_edit_time post_edit_user "
+        "post_delete_time post_delete_user",
+        "post_username post_subject post_text bbcode_uid post_edit_reason post_delete_reason",
     ),
     "users": (
         "user_id user_type user_regdate user_lastvisit user_lastpost_time user_last_active user_posts",

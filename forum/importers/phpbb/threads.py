@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from forum.importers.phpbb.encoding import Decoder, plain
 from forum.importers.phpbb.people import ANONYMOUS, guest, moment
 from forum.importers.phpbb.spool import Spool
-from forum.importers.records import PollRecord, PostRecord, Shown, TextForm, ThreadRecord
+from forum.importers.records import PollRecord, PostRecord, RemovalRecord, Shown, TextForm, ThreadRecord
 from forum.importers.remarks import Remark
 from forum.importers.staging import Notebook
 
@@ -73,12 +73,15 @@ class Content:
         is_new_board = not self.spool.version.startswith(("3.0", "3.1"))
         attached = self._attached()
         query = (
-            "SELECT post_id, topic_id, poster_id, post_time, coalesce(post_visibility, post_approved, 0), "
-            "post_edit_time, post_edit_user, post_username, post_subject, post_text, bbcode_uid, post_edit_reason "
-            "FROM {posts} ORDER BY post_id"
+            "SELECT post_id, posts.topic_id, poster_id, post_time, coalesce(post_visibility, post_approved, 0), "
+            "post_edit_time, post_edit_user, post_username, post_subject, post_text, bbcode_uid, post_edit_reason, "
+            "post_delete_time, post_delete_user, "
+            "coalesce(nullif(post_delete_reason, x''), CASE WHEN topic_visibility = 2 THEN topic_delete_reason END) "
+            "FROM {posts} AS posts LEFT JOIN {topics} AS topics ON topics.topic_id = posts.topic_id "
+            "ORDER BY post_id"
         )
         for row in self.spool.rows(query):
-            old, topic, poster, time, shown, edit_time, edit_user, username, subject, stored, uid, reason = row
+            old, topic, poster, time, shown, edit_time, edit_user, username, subject, stored, uid, reason, *gone = row
             number = str(old)
             if topic not in self.titles:
                 self.notebook.add(Remark.POST_WITHOUT_THREAD, number, str(topic))
@@ -108,6 +111,7 @@ class Content:
                 edited_by=str(edit_user) if str(edit_user) in self.people else None,
                 edit_reason=self.decoder.line(reason) or None,
                 attachments=attached.get(old, ()),
+                removed=self._removal(*gone) if _SHOWN.get(shown) is Shown.REMOVED else None,
             )
 
     def _board(self, board: int | None, kind: int | None) -> str | None:
@@ -121,6 +125,10 @@ class Content:
             return str(poster), None
         name = self.decoder.line(username) or None
         return (guest(name), name) if name and guest(name) in self.people else (None, name)
+
+    def _removal(self, time: int | None, by: int | None, reason: bytes | None) -> RemovalRecord:
+        by_whom = str(by) if str(by) in self.people else None
+        return RemovalRecord(at=moment(time), by=by_whom, reason=self.decoder.line(reason))
 
     def _own_title(self, subject: bytes | None, topic: int) -> str:
         title = self.decoder.line(subject)

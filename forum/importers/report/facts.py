@@ -24,6 +24,7 @@ from forum.importers.titles import is_whole
 from forum.passwords.hashing import is_known
 
 DORMANT = timedelta(days=3 * 365)
+REPORT_COUNTS = timedelta(days=90)  # as a post that waits: see `old_threads`
 # Measured: what `forum import run` carries over in a second, what a password takes, and what a post fills on the disk.
 _POSTS_A_SECOND, _SECONDS_A_PASSWORD, _BYTES_A_POST = 600, 0.025, 2_600
 _KIND = re.compile(r"\$(\w{1,12})\$")
@@ -94,6 +95,12 @@ class Facts:
     titles: int  # that cannot stand here as they were
     remarks: Mapping[Remark, int]
     others: Mapping[str, int]
+    old_reports: tuple[ReportRecord, ...]  # that waited for too long to move
+
+    @property
+    def open_reports(self) -> int:
+        """How many reports that nobody settled move."""
+        return self.others["report"] - len(self.old_reports)
 
     @property
     def seconds(self) -> float:
@@ -131,6 +138,9 @@ def count_facts(staging: Staging, now: datetime) -> Facts:
             kind.model_fields["kind"].default: sum(1 for _ in staging.others(kind))
             for kind in (BanRecord, WarningRecord, ReportRecord, WatchRecord, TermRecord)
         },
+        old_reports=tuple(
+            report for report in staging.others(ReportRecord) if report.reported_at < now - REPORT_COUNTS
+        ),
     )
 
 

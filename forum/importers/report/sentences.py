@@ -190,9 +190,18 @@ def _people(facts: Facts) -> Iterator[Line]:
 def _decided(facts: Facts) -> Iterator[Line]:
     found, waiting = facts.others, facts.shown.get(Shown.WAITING, 0)
     yield from _counted(
-        ("Posts that your moderators removed: they stay hidden", facts.shown.get(Shown.REMOVED, 0)),
+        (
+            "Posts that were removed: they stay hidden, and your moderators read why and can bring them back",
+            facts.shown.get(Shown.REMOVED, 0),
+        ),
         ("Posts that wait for a moderator: after 90 days they stay behind, else they wait here too", waiting),
         ("Members who are banned: they are banned here for a month at most, and your moderators decide", found["ban"]),
+        ("Warnings that members had: they stand on their records, for moderators", found["warning"]),
+        ("Reports that nobody settled, of the last 90 days: each waits here too", facts.open_reports),
+        (
+            "Words that the old board replaced: they are offered as terms to watch for, and none is replaced",
+            found["term"],
+        ),
         ("Threads and boards that somebody follows: they still do", found["watch"]),
     )
     yield from _counted(*((says, facts.remarks.get(remark, 0)) for remark, says in _OF_BLOG.items()))
@@ -205,9 +214,6 @@ def _left(staging: Staging, facts: Facts, proof: ProvedTexts) -> Iterator[Line]:
         ("Attached files: a photo can show where a child is", sum(proof.attachments.values())),
         ("Accounts that were never activated, or were switched off", kinds[PersonKind.INACTIVE]),
         ("Accounts of search engines", kinds[PersonKind.BOT]),
-        ("Open reports: settle them on the old board before you move", facts.others["report"]),
-        ("Warnings that were given to members: note those that still count", facts.others["warning"]),
-        ("Words that the old board replaced when it showed a post: none is replaced here", facts.others["term"]),
         ("Bans of addresses of mail or of machines", found.get(Remark.BAN_OF_ADDRESS, 0)),
         ("Bans that are over", found.get(Remark.BAN_OVER, 0)),
         ("Posts of no thread that can be read", found.get(Remark.POST_WITHOUT_THREAD, 0)),
@@ -227,6 +233,9 @@ def _left(staging: Staging, facts: Facts, proof: ProvedTexts) -> Iterator[Line]:
             found.get(Remark.AUTHOR_UNKNOWN, 0),
         )
     )
+    if old := facts.old_reports:
+        posts = [f"post {report.post}, {_day(report.reported_at)}" for report in old]
+        yield Line("Reports that nobody settled for 90 days: settle them on the old board", len(old), _some(posts))
     yield Line("Addresses of machines, birthdays, signatures, pictures of members and the old log are never read.")
 
 

@@ -1,5 +1,6 @@
 """Settings: environment variables become one frozen object, or one sentence."""
 
+from datetime import UTC, date, datetime
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from forum.core.moving_day import limit_at_address, moving_until
 from forum.core.settings import Settings
 
 
@@ -49,6 +51,21 @@ def test_the_throttles_have_the_figures_of_the_promise(limit: str, amount: int, 
     assert (parsed.amount, parsed.get_expiry()) == (amount, window)
 
 
+def test_more_may_fail_at_one_address_on_the_moving_day_and_only_then() -> None:
+    settings = Settings(moving_day=date(2026, 11, 30), time_zone="Europe/London")
+    for at, allowed in (
+        (datetime(2026, 11, 29, 23, 59, tzinfo=UTC), 10),
+        (datetime(2026, 11, 30, tzinfo=UTC), 100),
+        (datetime(2026, 12, 1, 23, 59, tzinfo=UTC), 100),
+        (datetime(2026, 12, 2, tzinfo=UTC), 10),
+    ):
+        limit = limit_at_address(settings, "sign_in", at)
+        assert (limit.amount, limit.get_expiry()) == (allowed, 300)
+        ends = datetime(2026, 12, 2, tzinfo=UTC) if allowed > 10 else None
+        assert moving_until(settings, at) == ends
+    assert limit_at_address(Settings(), "sign_in", datetime(2026, 11, 30, tzinfo=UTC)).amount == 10
+
+
 @pytest.mark.parametrize(
     ("name", "said", "attribute", "understood"),
     [
@@ -57,6 +74,7 @@ def test_the_throttles_have_the_figures_of_the_promise(limit: str, amount: int, 
         ("FORUM_DATA", "/srv/forum", "data", Path("/srv/forum")),
         ("FORUM_POOL_SIZE", "3", "pool_size", 3),
         ("FORUM_POSTING_LIMIT", "2/1 minute", "posting_limit", "2/1 minute"),
+        ("FORUM_MOVING_DAY", "2026-11-30", "moving_day", date(2026, 11, 30)),
         ("FORUM_ALLOWED_ORIGINS", "https://a.example", "allowed_origins", {"https://a.example"}),
         (
             "FORUM_ALLOWED_ORIGINS",

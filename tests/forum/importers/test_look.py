@@ -4,15 +4,13 @@ import hashlib
 import html
 import json
 import stat
-from datetime import datetime
 from pathlib import Path
-from uuid import UUID
 
 import html5lib
 import pytest
-from sqlalchemy.ext.asyncio import AsyncSession
 from typer.testing import CliRunner
 
+from forum.cli.import_run import make_import
 from forum.cli.importing import cli
 from forum.core import clock
 from forum.http.services import Services
@@ -20,10 +18,9 @@ from forum.importers import phpbb, report
 from forum.importers.plan import Plan
 from forum.importers.records import PersonKind, Readers, Shown
 from forum.importers.report import proving
-from forum.importers.run import Import, carry_over
+from forum.importers.run import carry_over
 from forum.importers.staging import Staging
 from forum.importers.texts import How
-from moderation.gate import BoardGate
 from tests.support import old_boards
 from tests.support.old_boards import make_board, write
 from tests.support.scenes import sql
@@ -104,10 +101,6 @@ def test_two_processes_find_what_one_finds(tmp_path: Path, monkeypatch: pytest.M
     assert found[0].posts == 698
 
 
-async def _open_no_case(_session: AsyncSession, _member: UUID, _now: datetime) -> None:
-    """Nobody reads the queue here."""
-
-
 async def test_what_look_counts_is_what_a_run_moves(services: Services, tmp_path: Path) -> None:
     with Staging(tmp_path / "staging.sqlite") as staging:
         phpbb.read(write(make_board(100), tmp_path / "board.sql"), staging)
@@ -115,7 +108,7 @@ async def test_what_look_counts_is_what_a_run_moves(services: Services, tmp_path
         with report.begin_proving(staging) as parts:
             proof = report.prove(parts, lambda _: None)
         plan = Plan.proposed(staging).model_copy(update={"address": ""})
-        await carry_over(services.database, Import(staging, plan, services.settings, BoardGate(3, "GB"), _open_no_case))
+        await carry_over(services.database, make_import(staging, plan, services.settings))
     [(moved,)] = await sql(services, "SELECT counts FROM import_run")
     assert moved["members"] == facts.people.kinds[PersonKind.MEMBER] - facts.people.dormant
     assert (moved["threads"], moved["split"]) == (facts.threads, proof.split)

@@ -1,6 +1,7 @@
 """A board of phpBB becomes records: both forms of text, what was hidden, who could read, and broken bytes."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from forum.importers.records import (
     PollRecord,
     PostRecord,
     Readers,
+    RemovalRecord,
     ReportRecord,
     Shown,
     TermRecord,
@@ -192,7 +194,18 @@ def test_threads_people_and_what_was_decided(tmp_path: Path) -> None:
     }
 
     [ban] = staging.others(BanRecord)
-    assert (ban.person, ban.until, ban.reason) == (str(BANNED), None, "Rule 3 & 4")
+    assert (ban.person, ban.until, ban.reason, ban.note) == (str(BANNED), None, "Rule 3 & 4", "for the team")
+    gone = {post.old: post.removed for thread in ("1", "8") for post in staging.posts(thread) if post.removed}
+    at = datetime.fromtimestamp(old_boards.START + 4 * 86_400 + 3600, UTC)
+    assert gone == {"4": RemovalRecord(at=at, by=str(SUZIE), reason="spite")}
+    # The posts of a thread that was deleted as a whole have no reason of their own.
+    board = make_board()
+    columns = board.tables["posts"].columns
+    whole = dict(zip(columns, next(row for row in board.tables["posts"].rows() if row[0] == 20), strict=True))
+    whole |= {"post_visibility": 2, "post_delete_time": old_boards.START, "post_delete_user": 777}
+    with_whole = changed(board, posts=[[whole[column] for column in columns]])
+    [post] = read(with_whole, tmp_path).posts("8")
+    assert post.removed == RemovalRecord(at=datetime.fromtimestamp(old_boards.START, UTC), reason="not for here")
     [warning] = staging.others(WarningRecord)
     assert (warning.person, warning.by) == (str(BANNED), str(SUZIE))
     reports = [(report.post, report.by, report.reason) for report in staging.others(ReportRecord)]

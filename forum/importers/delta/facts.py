@@ -1,0 +1,200 @@
+"""What threads that moved before are here now, and what the last run left: read together, for a few threads."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, exists, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from forum.content.boards import Board
+from forum.content.posts.tables import HeldEdit, HeldState, Post, Visibility
+from forum.content.threads.tables import Thread, ThreadState, ThreadVisibility
+from forum.core.database import Query, query
+from forum.importers.board_rows import readers_of
+from forum.importers.records import Readers
+from forum.importers.tables import MovedItem, MovedKind, Was
+from forum.members.tables import Member
+
+_EXPECTED = {None: Visibility.VISIBLE, Was.WAITING: Visibility.HELD}  # else it is removed
+
+
+@dataclass(frozen=True)
+class PostHere:
+    """A post of such a thread; without an `old` id, people here wrote it, or it is a part of a very long one."""
+
+    id: int
+    number: int
+    author_id: UUID
+    handle: str | None
+    name: str
+    visibility: Visibility
+    revision: int
+    is_carried: bool  # its notice is the one that every post has that was removed on the old board
+    created_at: datetime
+    waits: bool  # an edit of it waits for a moderator
+    old: str | None
+    digest: bytes | None
+    was: Was | None
+    left: int
+
+    @property
+    def is_touched(self) -> bool:
+        """Whether somebody here changed it, or decided about it, since the last run."""
+        is_as_left = self.visibility == _EXPECTED.get(self.was, Visibility.REMOVED)
+        is_decided = self.visibility == Visibility.REMOVED and not self.is_carried
+        return self.revision != self.left or self.waits or not is_as_left or is_decided
+
+
+@dataclass(frozen=True)
+class ThreadHere:
+    """A thread that moved before, with all of its posts."""
+
+    id: int
+    old: str
+    board_id: int
+    author_id: UUID
+    title: str
+    state: ThreadState
+    pinned: bool
+    visibility: ThreadVisibility
+    version: int
+    last_number: int
+    digest: bytes | None
+    was: Was | None
+    stood_on: str | None
+    left: int
+    posts: tuple[PostHere, ...]
+
+    @property
+    def is_touched(self) -> bool:
+        """Whether somebody here changed its title, lock, pin or board since the last run."""
+        return self.version != self.left
+
+    def parts_of(self, post: PostHere) -> Sequence[PostHere]:
+        """Return the posts that a very long one of the old board became here: most are one."""
+        parts = [post]
+        for following in self.posts[post.number :]:
+            is_part = (following.old, following.author_id, following.created_at) == (
+                None,
+                post.author_id,
+                post.created_at,
+            )
+            if not is_part:
+                break
+            parts.append(following)
+        return parts
+
+
+@dataclass(frozen=True)
+class BoardNow:
+    """A board of ours, and who reads it now."""
+
+    id: int
+    readers: Readers
+
+
+@dataclass(frozen=True)
+class BoardsNow:
+    """All boards: by our id, and those that moved by their old one."""
+
+    by_id: Mapping[int, BoardNow]
+    by_old: Mapping[str, BoardNow]
+
+
+_WAITS = exists().where(col(HeldEdit.post_id) == col(Post.id), col(HeldEdit.state) == HeldState.WAITING)
+_POSTS: Query = (
+    query(
+        *(getattr(Post, name) for name in ("id", "thread_id", "number", "author_id", "visibility", "revision")),
+        col(Post.notice),
+        col(Post.created_at),
+        _WAITS.label("waits"),
+        col(Member.handle),
+        col(Member.name),
+        col(MovedItem.old),
+        col(MovedItem.digest),
+        col(MovedItem.was),
+        col(MovedItem.revision).label("left_at"),
+    )
+    .select_from(Post)
+    .outerjoin(Member, col(Member.id) == col(Post.author_id))
+    .outerjoin(
+        MovedItem,
+        and_(
+            col(MovedItem.thread_id) == col(Post.thread_id),
+            col(MovedItem.number) == col(Post.number),
+            col(MovedItem.kind) == MovedKind.POST,
+        ),
+    )
+    .order_by(col(Post.thread_id), col(Post.number))
+)
+_THREADS: Query = query(
+    *(getattr(Thread, name) for name in ("id", "board_id", "author_id", "title", "state", "pinned", "visibility")),
+    col(Thread.version),
+    col(Thread.last_number),
+    col(MovedItem.old),
+    col(MovedItem.digest),
+    col(MovedItem.was),
+    col(MovedItem.stood_on),
+    col(MovedItem.revision).label("left_at"),
+).join(MovedItem, and_(col(MovedItem.thread_id) == col(Thread.id), col(MovedItem.kind) == MovedKind.THREAD))
+
+
+async def read_threads(session: AsyncSession, ids: Sequence[int]) -> list[ThreadHere]:
+    """Return threads that moved before, as they are now."""
+    posts: dict[int, list[PostHere]] = {}
+    for row in await session.execute(_POSTS.where(col(Post.thread_id).in_(ids))):
+        posts.setdefault(row.thread_id, []).append(_post(row))
+    rows = await session.execute(_THREADS.where(col(Thread.id).in_(ids)).order_by(col(Thread.id)))
+    return [_thread(row, posts.get(row.id, ())) for row in rows]
+
+
+async def read_boards(session: AsyncSession, source: ColumnElement[bool]) -> BoardsNow:
+    """Return all boards, and which of them are of an old board."""
+    every = await session.execute(select(col(Board.id), col(Board.readers)))
+    boards = {board_id: BoardNow(board_id, readers_of(readers)) for board_id, readers in every}
+    moved = select(col(MovedItem.old), col(MovedItem.board_id)).where(col(MovedItem.kind) == MovedKind.BOARD, source)
+    return BoardsNow(boards, {old: boards[board_id] for old, board_id in await session.execute(moved) if board_id})
+
+
+def _post(row: Any) -> PostHere:
+    notice = row.notice or {}
+    return PostHere(
+        id=row.id,
+        number=row.number,
+        author_id=row.author_id,
+        handle=row.handle,
+        name=row.name or "",
+        visibility=Visibility(row.visibility),
+        revision=row.revision,
+        is_carried=notice.get("kind") in {"removed", "withdrawn"} and (notice["by"], notice["rules"]) == (None, []),
+        created_at=row.created_at,
+        waits=row.waits,
+        old=row.old,
+        digest=row.digest,
+        was=row.was and Was(row.was),
+        left=row.left_at or 1,
+    )
+
+
+def _thread(row: Any, posts: Sequence[PostHere]) -> ThreadHere:
+    return ThreadHere(
+        id=row.id,
+        old=row.old,
+        board_id=row.board_id,
+        author_id=row.author_id,
+        title=row.title,
+        state=ThreadState(row.state),
+        pinned=row.pinned,
+        visibility=ThreadVisibility(row.visibility),
+        version=row.version,
+        last_number=row.last_number,
+        digest=row.digest,
+        was=row.was and Was(row.was),
+        stood_on=row.stood_on,
+        left=row.left_at or 1,
+        posts=tuple(posts),
+    )

@@ -1,0 +1,161 @@
+"""People who moved before, as a newer dump has them: another address or password, or a ban.
+
+Whoever has signed in here decides themselves what their address and password are: nothing of them is changed.
+"""
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, exists, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from forum.authentication.old_logins import OldLogin
+from forum.authentication.sessions import Device, MemberSession
+from forum.core.database import Database
+from forum.importers.counting import add_counts
+from forum.importers.naming import NewNames
+from forum.importers.people import (
+    ADDRESS_COUNTS,
+    BATCH,
+    NO_ADDRESS,
+    Arrival,
+    ComingPerson,
+    address_of,
+    ban,
+    bans_in_force,
+    stored_hash,
+    was_there_since,
+)
+from forum.importers.records import BanRecord, PersonRecord
+from forum.importers.staging import Staging
+from forum.importers.tables import MovedItem, MovedKind, Was
+from forum.members.tables import Member, RulesAcceptance
+
+
+@dataclass(frozen=True)
+class ChangedPerson:
+    """Somebody who moved before, and what of them changed on the old board."""
+
+    member_id: UUID
+    handle: str
+    record: PersonRecord
+    digest: bytes
+    is_other: bool  # their address or password
+    is_banned: bool | None  # None: as before
+
+
+def has_signed_in(*, hashes_were_ours: bool) -> ColumnElement[bool]:
+    """Return the condition that a member who moved signed in here, or set a password.
+
+    Then their hash is ours, where it was not from the beginning.
+    """
+    signs: list[ColumnElement[bool]] = [
+        col(Member.rules_version).is_not(None),
+        col(Member.email_verified_at).is_not(None),
+        col(Member.wanted_email).is_not(None),
+        *(exists().where(col(table.member_id) == col(Member.id)) for table in (MemberSession, Device, RulesAcceptance)),
+    ]
+    if not hashes_were_ours:
+        signs.append(col(Member.password_hash).startswith("$argon2id$"))
+    return or_(*signs)
+
+
+async def find_changed_people(session: AsyncSession, staging: Staging, arrival: Arrival) -> list[ChangedPerson]:
+    """Return those of whom something is to be changed here."""
+    here = await _read_people(session, staging, arrival)
+    bans = bans_in_force(staging, arrival.now)
+    found = []
+    for record in staging.people():
+        if (row := here.get(record.old)) is None:
+            continue
+        digest = arrival.digest_of(record)
+        is_other = row.digest is not None and row.digest != digest and not row.has_signed_in
+        was_banned, is_banned = row.was == Was.BANNED, record.old in bans
+        if is_other or was_banned != is_banned:
+            changed = None if was_banned == is_banned else is_banned
+            found.append(ChangedPerson(row.id, row.handle, record, digest, is_other, changed))
+    return found
+
+
+async def carry_changed_people(
+    database: Database, staging: Staging, arrival: Arrival, changed: Sequence[ChangedPerson]
+) -> None:
+    """Give these people their new addresses and passwords, where they have still not signed in; and their bans."""
+    bans = bans_in_force(staging, arrival.now)
+    with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="old-passwords") as threads:
+        for first in range(0, len(changed), BATCH):
+            batch = changed[first : first + BATCH]
+            hashes = await _hash_all(threads, batch)
+            async with database.work() as session:
+                others = [one for one in batch if one.is_other]
+                still = await _lock_strangers(session, staging, [one.member_id for one in others])
+                for one in others:
+                    if one.member_id in still:
+                        await _renew(session, one, hashes[one.member_id], arrival)
+                await add_counts(session, arrival.run_id, {"renewed": len(still)})
+                await _ban_or_note(session, batch, bans, arrival)
+
+
+async def _read_people(session: AsyncSession, staging: Staging, arrival: Arrival) -> dict[str, Any]:
+    signed_in = has_signed_in(hashes_were_ours=staging.source.has_handles)
+    people = (
+        select(col(MovedItem.old), col(MovedItem.digest), col(MovedItem.was), col(Member.id), col(Member.handle))
+        .add_columns(signed_in.label("has_signed_in"))
+        .join(Member, col(Member.id) == col(MovedItem.member_id))
+        .where(
+            col(MovedItem.source) == arrival.source,
+            col(MovedItem.kind) == MovedKind.PERSON,
+            col(Member.left_at).is_(None),
+        )
+    )
+    return {row.old: row for row in await session.execute(people)}
+
+
+async def _hash_all(threads: ThreadPoolExecutor, batch: Sequence[ChangedPerson]) -> dict[UUID, str]:
+    loop = asyncio.get_running_loop()
+    others = [one for one in batch if one.is_other]
+    hashed = (loop.run_in_executor(threads, partial(stored_hash, one.record.password or "")) for one in others)
+    return dict(zip((one.member_id for one in others), await asyncio.gather(*hashed), strict=True))
+
+
+async def _lock_strangers(session: AsyncSession, staging: Staging, ids: Sequence[UUID]) -> set[UUID]:
+    """Lock the rows of those who have not signed in, and return their ids."""
+    signed_in = has_signed_in(hashes_were_ours=staging.source.has_handles)
+    found = select(col(Member.id)).where(col(Member.id).in_(ids), col(Member.left_at).is_(None), ~signed_in)
+    return set((await session.execute(found.order_by(col(Member.id)).with_for_update(key_share=True))).scalars())
+
+
+async def _renew(session: AsyncSession, one: ChangedPerson, hashed: str, arrival: Arrival) -> None:
+    address = address_of(one.record)
+    new = {"email": address or f"{one.handle}@{NO_ADDRESS}", "password_hash": hashed}
+    await session.execute(update(Member).where(col(Member.id) == one.member_id).values(**new))
+    counts = address is not None and was_there_since(one.record, arrival.now - ADDRESS_COUNTS)
+    login = update(OldLogin).where(col(OldLogin.member_id) == one.member_id)
+    await session.execute(login.values(may_reset_by_mail=counts))
+    await session.execute(_moved(arrival, one).values(digest=one.digest))
+
+
+async def _ban_or_note(
+    session: AsyncSession, batch: Sequence[ChangedPerson], bans: Mapping[str, BanRecord], arrival: Arrival
+) -> None:
+    banned = (
+        (ComingPerson(one.record.old, one.record, NewNames(one.handle, "", ""), ""), {"id": one.member_id})
+        for one in batch
+        if one.is_banned
+    )
+    await ban(session, banned, bans, arrival)
+    for one in batch:
+        if one.is_banned is False:  # moderators here decide how long it lasts; but the next one is a new one
+            await session.execute(_moved(arrival, one).values(was=None))
+
+
+def _moved(arrival: Arrival, one: ChangedPerson) -> Any:
+    this = (col(MovedItem.source) == arrival.source, col(MovedItem.kind) == MovedKind.PERSON)
+    return update(MovedItem).where(*this, col(MovedItem.old) == one.record.old)

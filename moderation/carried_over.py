@@ -1,0 +1,242 @@
+"""What an old board decided, as it stands here: each removal and each ban with a decision that nobody here took.
+
+Moderators read in its case when that was, by whom and why, as far as the old board kept it. The author reads a
+statement, and can appeal from the day of the move on; no notice and no mail tells them. An appeal undoes it as it
+undoes any decision, and what this house decides in the same case takes its place.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, BigInteger, any_, bindparam, select, update
+from sqlalchemy import case as case_when
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from forum.content.posts.tables import Post
+from forum.content.words import own_lines
+from forum.core import jobs
+from forum.core.database import new_id, rows_of
+from forum.core.settings import Settings
+from forum.importers.copying import copy_rows
+from forum.importers.old_moderation import OldBan, OldRemoval, OldReport, OldTerm, OldWarning, RunTime
+from moderation import cases, redaction, statements, watched_terms
+from moderation.case_priority import Category, priority
+from moderation.cases import Case, CaseKind, CasePost, CaseState
+from moderation.decisions import Decision
+from moderation.measures.tables import AppliedMeasure, MeasureKind
+from moderation.past_warnings import PastWarning
+from moderation.reports import NOTE_MAX, Capacity, Report
+from moderation.sanction_expiry import STANDING_ENDED
+from moderation.statements import Statement
+
+REMOVED = (
+    "This was removed on the old board, before the forum moved here. It stays so until somebody looks at it again."
+)
+TAKEN_BACK = "Its author took it back on the old board, before the forum moved here."
+BANNED = "You were banned on the old board, before the forum moved here. A moderator of this forum decides anew."
+UNDATED = "The old board did not keep when."
+REPORTED = "It was reported on the old board, without a reason."
+REASON_MAX = 2000  # characters of what the old board wrote: phpBB has room for 255
+
+
+@dataclass(frozen=True)
+class CarriedOver:
+    """Keeps here what an old board decided."""
+
+    settings: Settings
+
+    async def keep_removals(self, session: AsyncSession, run: RunTime, removals: Sequence[OldRemoval]) -> None:
+        """Let a decision of the old board stand behind each removed post, and a statement to its author.
+
+        Whoever has no account reads none, and nobody is told of what they took back themselves.
+        """
+        if not removals:
+            return
+        # A post that moved before may have a case here.
+        known = await _list_cases(session, [removal.post_id for removal in removals])
+        decided = [(removal, known.get(removal.post_id) or new_id(), new_id()) for removal in removals]
+        new = [(removal, case_id) for removal, case_id, _ in decided if removal.post_id not in known]
+        await copy_rows(session, Case, [_case_row(removal, case_id) for removal, case_id in new])
+        await _note_revisions(session, [removal.post_id for removal, _ in new])
+        await copy_rows(session, Decision, [_decision_row(*one, run.run_id) for one in decided])
+        await copy_rows(session, AppliedMeasure, [_measure_row(removal, made) for removal, _, made in decided])
+        told = [(removal, made) for removal, _, made in decided if removal.has_account and not removal.by_author]
+        await copy_rows(session, Statement, [_statement_row(self._tell_of_removal(*one, run.now)) for one in told])
+
+    async def keep_bans(self, session: AsyncSession, run: RunTime, bans: Sequence[OldBan]) -> None:
+        """Say to each why they are banned, and open a case about them: a moderator of this house decides."""
+        for ban in bans:
+            case, _ = await cases.open_on_member(session, ban.member_id, Category.OTHER, run.now)
+            decision = Decision(
+                case_id=case.id,
+                decided_by=None,
+                import_run_id=run.run_id,
+                decided_at=ban.since,
+                case_version=case.version,
+                revision=None,
+                reason=_with_quote(BANNED, ban.reason),
+                note=_with_quote("", ban.note) or None,
+            )
+            session.add(decision)
+            await session.flush()
+            applied = AppliedMeasure(
+                decision_id=decision.id,
+                kind=MeasureKind.BAN,
+                post_id=None,
+                thread_id=None,
+                member_id=ban.member_id,
+                until=ban.until,
+                memory={"sanction": str(ban.sanction_id)},
+                notice=None,
+                applied_at=ban.since,
+            )
+            session.add(applied)
+            await session.flush()
+            await jobs.enqueue(session, STANDING_ENDED, {"measure": str(applied.id)}, at=ban.until)
+            measure = {"kind": str(MeasureKind.BAN), "until": ban.until.isoformat()}
+            told = self._statement(decision.id, run.now, member_id=ban.member_id, measures=[measure], excerpts=[])
+            told.reason = decision.reason
+            await statements.issue(session, told)
+
+    async def keep_warnings(self, session: AsyncSession, run: RunTime, warnings: Sequence[OldWarning]) -> None:
+        """Note on their records that people were warned."""
+        brought = {"import_run_id": run.run_id}
+        await copy_rows(session, PastWarning, [{"id": new_id(), **one._asdict(), **brought} for one in warnings])
+
+    async def open_reports(self, session: AsyncSession, run: RunTime, reports: Sequence[OldReport]) -> None:
+        """Open the case of each post that somebody reported. Of a reporter who did not come, nothing is said."""
+        for one in reports:
+            case = await cases.open_on_post(session, one.post_id, Category.OTHER, run.now, reports=1)
+            report = Report(
+                case_id=case.id,
+                post_id=one.post_id,
+                revision=1,
+                title_revision=1 if one.number == 1 else None,
+                reporter_id=one.reporter_id,
+                capacity=None if one.reporter_id else Capacity.OTHER,
+                category=Category.OTHER,
+                rules=[],
+                note=_cut(one.reason, NOTE_MAX) or REPORTED,
+                filed_at=one.reported_at,
+            )
+            session.add(report)
+        await session.flush()
+
+    async def offer_terms(self, session: AsyncSession, run: RunTime, terms: Sequence[OldTerm]) -> int:
+        """Offer the words that the old board replaced, for an administrator to choose from: none is sought yet.
+
+        Return how many are new.
+        """
+        noted = [(one.words, f"The old board showed “{_cut(one.replacement, 200)}” instead.") for one in terms]
+        return await watched_terms.offer(session, noted, run.run_id, run.now)
+
+    def _tell_of_removal(self, removal: OldRemoval, decision_id: UUID, now: datetime) -> Statement:
+        measure, words = {"kind": str(MeasureKind.REMOVE), "until": None}, [removal.words]
+        told = self._statement(decision_id, now, member_id=removal.author_id, measures=[measure], excerpts=words)
+        told.post_id, told.reason = removal.post_id, REMOVED
+        return told
+
+    def _statement(self, decision_id: UUID, now: datetime, **about: Any) -> Statement:
+        return Statement(
+            decision_id=decision_id,
+            **about,
+            reason="",
+            rules=[],
+            law=None,
+            initiative="moderator",
+            automated_detection=False,
+            automated_decision=False,
+            issued_at=now,
+            appeal_until=now + timedelta(days=self.settings.appeal_days),
+        )
+
+
+def _case_row(removal: OldRemoval, case_id: UUID) -> dict[str, Any]:
+    at = removal.at
+    return {
+        "id": case_id,
+        "kind": CaseKind.POST.value,
+        "subject_persona_id": removal.author_id,
+        "post_id": removal.post_id,
+        "state": CaseState.DECIDED.value,
+        "category": Category.OTHER.value,
+        "reports": 0,
+        "priority": priority(Category.OTHER, 0),
+        "version": 1,
+        "opened_at": at,
+        "due_at": at,
+        "decided_at": at,
+        "decided_revision": removal.revision,
+        "changed_at": at,
+    }
+
+
+async def _list_cases(session: AsyncSession, post_ids: Sequence[int]) -> dict[int | None, UUID]:
+    """Return the case of each of these posts that has one of its own."""
+    these = (col(Case.kind) == CaseKind.POST, col(Case.post_id) == any_(bindparam("ids", type_=ARRAY(BigInteger))))
+    rows = await session.execute(select(col(Case.post_id), col(Case.id)).where(*these), {"ids": list(post_ids)})
+    return {row.post_id: row.id for row in rows}
+
+
+async def _note_revisions(session: AsyncSession, post_ids: Sequence[int]) -> None:
+    """Note on which revisions was decided: the trigger that has a case hold its post knows none."""
+    held = rows_of(CasePost)
+    these = (held.c.post_id == col(Post.id), held.c.post_id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
+    title_revision = case_when((col(Post.number) == 1, 1))
+    decided = update(held).where(*these).values(revision=col(Post.revision), title_revision=title_revision)
+    await session.execute(decided, {"ids": list(post_ids)})
+
+
+def _decision_row(removal: OldRemoval, case_id: UUID, decision_id: UUID, run_id: UUID) -> dict[str, Any]:
+    return {
+        "id": decision_id,
+        "case_id": case_id,
+        "import_run_id": run_id,
+        "decided_at": removal.at,
+        "case_version": 1,
+        "revision": removal.revision,
+        "title_revision": 1 if removal.number == 1 else None,
+        "reason": TAKEN_BACK if removal.by_author else REMOVED,
+        "note": _note_of(removal),
+    }
+
+
+def _measure_row(removal: OldRemoval, decision_id: UUID) -> dict[str, Any]:
+    # As a removal here records it. In quotes of it, its words were left out before they came.
+    undo_data = {"mark": redaction.marker(()), "spans": [[removal.revision, own_lines(removal.words)]], "changes": []}
+    return {
+        "decision_id": decision_id,
+        "kind": MeasureKind.REMOVE.value,
+        "post_id": removal.post_id,
+        "thread_id": removal.thread_id,
+        "member_id": removal.author_id,
+        "memory": json.dumps(undo_data),
+        "notice": removal.notice,
+        "applied_at": removal.at,
+    }
+
+
+def _statement_row(statement: Statement) -> dict[str, Any]:
+    lists = {name: json.dumps(getattr(statement, name)) for name in ("measures", "excerpts", "rules")}
+    return {**statement.model_dump(), **lists}
+
+
+def _note_of(removal: OldRemoval) -> str | None:
+    """Return what moderators read: by whom, where they came too, and why. A handle goes from it when they leave."""
+    by = f"Removed by @{removal.by}." if removal.by and not removal.by_author else ""
+    return _with_quote(" ".join(filter(None, (by, "" if removal.is_dated else UNDATED))), removal.reason) or None
+
+
+def _with_quote(sentence: str, words: str) -> str:
+    quoted = f"The old board wrote: “{_cut(words, REASON_MAX)}”" if words.strip() else ""
+    return f"{sentence} {quoted}".strip()
+
+
+def _cut(text: str, most: int) -> str:
+    words = " ".join(text.split())
+    return words if len(words) <= most else f"{words[: most - 1].rstrip()}…"

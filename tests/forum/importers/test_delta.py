@@ -1,0 +1,444 @@
+"""A newer dump of an old board: what is new, changed or gone there comes; what people did here since stays."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from forum.administration.webhooks.tables import WebhookEvent
+from forum.authentication.sign_in import find_claimant
+from forum.cli import import_run
+from forum.content.markup import GONE
+from forum.content.posts import actions as posts
+from forum.content.posts.draft import Draft
+from forum.content.posts.revisions import lock_post_row, replace_body_by_moderator
+from forum.content.posts.tables import Visibility
+from forum.content.posts.visibility import set_visibility
+from forum.content.threads import actions as threads
+from forum.core import clock
+from forum.features import FEATURES, compare_counts
+from forum.http.services import Services
+from forum.importers import check, run
+from forum.importers.delta import carrying
+from forum.importers.delta.steps import Kept, Reason
+from forum.importers.errors import CannotMove
+from forum.importers.plan import Plan
+from forum.importers.records import (
+    BanRecord,
+    BoardRecord,
+    PersonRecord,
+    PostRecord,
+    Readers,
+    Shown,
+    SourceRecord,
+    TextForm,
+    ThreadRecord,
+)
+from forum.importers.run import Import, carry_over
+from forum.importers.staging import Staging
+from forum.importers.tables import ImportRun, MovedKind
+from forum.members.tables import Role
+from forum.passwords import hashing
+from moderation.carried_over import CarriedOver
+from moderation.gate import BoardGate
+from tests.support import make
+from tests.support.listener import told_of
+from tests.support.scenes import sql
+
+API = "/api/v1"
+THEN = datetime(2015, 3, 1, 3, 0, tzinfo=UTC)
+NOW = clock.now().replace(microsecond=0)
+LATELY = NOW - timedelta(days=10)
+
+
+def post(old: int, thread: int, author: int, said: str, **more: Any) -> PostRecord:
+    usual = {"written_at": THEN + timedelta(hours=old), "form": TextForm.PLAIN}
+    return PostRecord(old=str(old), thread=str(thread), author=str(author), text=said, **{**usual, **more})
+
+
+def quoting(name: str, said: str, more: str) -> dict[str, Any]:
+    return {"said": f"[quote=&quot;{name}&quot;:u1]{said}[/quote:u1]\n{more}", "form": TextForm.BBCODE, "uid": "u1"}
+
+
+def person(old: int, name: str, **more: Any) -> PersonRecord:
+    return PersonRecord(old=str(old), name=name, last_seen_at=LATELY, joined_at=THEN, **more)
+
+
+def thread(old: int, board: int, title: str, **more: Any) -> ThreadRecord:
+    return ThreadRecord(old=str(old), board=str(board), author="3", title=title, opened_at=THEN, **more)
+
+
+def md5(password: str) -> str:
+    return hashlib.md5(password.encode()).hexdigest()
+
+
+BEFORE: Sequence[Any] = (
+    SourceRecord(program="phpbb", version="3.3.14", name="Kin"),
+    BoardRecord(old="11", name="Families", readers=Readers.EVERYONE),
+    BoardRecord(old="12", name="Team room", readers=Readers.STAFF, position=1),
+    BoardRecord(old="14", name="Bin", readers=Readers.STAFF, position=2),
+    person(2, "Suzie", was=("moderator",)),
+    person(3, "Magpie", email="magpie@example.org", password=md5("old magpie")),
+    person(4, "Wren", email="wren@example.org", password=md5("old wren")),
+    person(5, "Nia"),
+    thread(1, 11, "What happens on Monday?"),
+    post(1, 1, 3, "They come on Monday."),
+    post(2, 1, 4, "The crimson heron stood alone in the rain."),
+    post(3, 1, 5, **quoting("Wren", "The crimson heron stood alone in the rain.", "I saw it too.")),
+    post(4, 1, 3, "An early draft of mine."),
+    post(5, 1, 4, "Both of us changed this."),
+    post(6, 1, 4, "Her name is Zephyrine Oakapple and she lives there."),
+    post(7, 1, 5, "A turquoise kettle was here."),
+    post(8, 1, 5, "I wait for a moderator.", shown=Shown.WAITING, written_at=LATELY),
+    post(9, 1, 4, "You are a vermilion toad."),
+    post(10, 1, 5, "Quite another matter."),
+    thread(2, 11, "Old title"),
+    post(11, 2, 3, "Locked later."),
+    thread(3, 11, "Both retitled"),
+    post(12, 3, 3, "Once."),
+    thread(4, 11, "For the team"),
+    post(13, 4, 3, "An ochre secret."),
+    thread(5, 11, "For the bin"),
+    post(14, 5, 3, "A mauve advert."),
+    thread(6, 11, "Deleted there"),
+    post(15, 6, 3, "An amaranth regret."),
+    thread(7, 11, "Taken down there"),
+    post(16, 7, 3, "A sepia insult."),
+    thread(8, 12, "Of the staff"),
+    post(17, 8, 2, "A scarlet word of the team."),
+    thread(9, 11, "With a removed post"),
+    post(18, 9, 3, "Ordinary."),
+    post(19, 9, 4, "Restored there later.", shown=Shown.REMOVED),
+)
+# What became of them on the old board; None: it is gone.
+CHANGED: Mapping[tuple[str, str], Any] = {
+    ("person", "3"): {"password": md5("new magpie"), "email": "new-magpie@example.org"},
+    ("person", "4"): {"password": md5("new wren"), "email": "new-wren@example.org"},
+    ("post", "2"): {"shown": Shown.REMOVED},
+    ("post", "4"): {"text": "The words that I stand by.", "edited_at": LATELY},
+    ("post", "5"): {"text": "As it is over there."},
+    ("post", "6"): {"text": "Her name is Zephyrine Oakapple, she lives there still."},
+    ("post", "7"): None,
+    ("post", "8"): {"shown": Shown.VISIBLE},
+    ("post", "9"): {"text": "You are wrong.", "edited_by": "2", "edit_reason": "insult", "edited_at": LATELY},
+    ("post", "10"): {"thread": "21"},
+    ("thread", "2"): {"title": "New title", "is_locked": True},
+    ("thread", "3"): {"title": "Retitled there"},
+    ("thread", "4"): {"board": "12"},
+    ("thread", "5"): {"board": "14"},
+    ("thread", "6"): None,
+    ("post", "15"): None,
+    ("thread", "7"): {"shown": Shown.REMOVED},
+    ("thread", "8"): {"board": "11"},
+    ("post", "19"): {"shown": Shown.VISIBLE},
+}
+NEW: Sequence[Any] = (
+    person(6, "Newcomer"),
+    thread(20, 11, "Opened since"),
+    post(30, 20, 6, "A thread of its own.", written_at=LATELY),
+    thread(21, 11, "Split off"),
+    post(31, 21, 3, "An answer to what was split off.", written_at=LATELY),
+    post(32, 1, 6, "I am new in an old thread.", written_at=LATELY),
+    post(33, 1, 3, written_at=LATELY, **quoting("Wren", "Her name is Zephyrine Oakapple and she lives there.", "Hm.")),
+    post(34, 1, 5, written_at=LATELY, **quoting("Magpie", "They come on Monday.", "And on Tuesday.")),
+    post(35, 1, 6, "A fuchsia outburst.", written_at=LATELY, shown=Shown.REMOVED),
+    post(36, 1, 6, "Somebody looks at it first.", written_at=LATELY, shown=Shown.WAITING),
+    BanRecord(person="5", reason="Angry"),
+)
+# What nobody may read any more, wherever it stood.
+HIDDEN = (
+    "heron",
+    "turquoise",
+    "vermilion",
+    "ochre",
+    "mauve",
+    "amaranth",
+    "sepia",
+    "scarlet",
+    "fuchsia",
+    "Oakapple and she",
+)
+
+
+def newer() -> list[Any]:
+    """The records of the newer dump."""
+    found = []
+    for record in BEFORE:
+        changed = CHANGED.get((record.kind, getattr(record, "old", "")), {})
+        if changed is not None:
+            found.append(record.model_copy(update=changed))
+    return [*found, *NEW]
+
+
+async def carry(
+    services: Services, folder: Path, records: Sequence[Any], *, name: str = "moving", **more: Any
+) -> ImportRun | None:
+    path = folder / f"{name}.sqlite"
+    path.unlink(missing_ok=True)
+    with Staging(path) as staging:
+        staging.add(records)
+        plan = Plan.proposed(staging)
+        boards = {**plan.boards, "14": plan.boards["14"].model_copy(update={"take": False})}
+        plan = plan.model_copy(update={"boards": boards, "advisers": ("nia",)})
+        wanted = Import(staging, plan, services.settings, BoardGate(3, "GB"), CarriedOver(services.settings), **more)
+        return await carry_over(services.database, wanted)
+
+
+async def looked(services: Services, folder: Path, name: str = "moving") -> check.Comparison:
+    with Staging(folder / f"{name}.sqlite") as staging:
+        async with services.database.work() as session:
+            assert await check.find_faults(session) == []
+            assert await compare_counts(session, FEATURES, mend=False) == []
+            return await check.compare(session, staging, clock.now())
+
+
+async def rows(services: Services, query: str) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in await sql(services, query)]
+
+
+async def everything(services: Services) -> dict[str, list[Any]]:
+    """Each row of every table, with the transaction that wrote it."""
+    tables = await rows(services, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    return {
+        table: await rows(services, f'SELECT xmin::text, t::text FROM "{table}" AS t ORDER BY 2') for (table,) in tables
+    }
+
+
+async def opens(services: Services, login: str, password: str) -> bool:
+    """Whether a password opens an account."""
+    claimant = await find_claimant(services.database.reader, login)
+    return claimant is not None and (await hashing.verify(password, claimant.password_hash))[0]
+
+
+@pytest.fixture
+async def moved(services: Services, tmp_path: Path) -> Services:
+    """A forum into which the board moved, and in which people have gone on since."""
+    await told_of(services, *WebhookEvent)
+    await carry(services, tmp_path, BEFORE)
+    for handle in ("orla", "tern"):
+        await make.member(services, handle, *([Role.MODERATOR] if handle == "orla" else []))
+    orla, wren, magpie = [await make.viewer(services, handle) for handle in ("orla", "wren", "magpie")]
+    async with make.work(services) as work:
+        await replace_body_by_moderator(
+            work.session,
+            orla,
+            await lock_post_row(work.session, 6),
+            ("Her name is [removed: rule 3] and she lives there.", None),
+            now=work.now,
+            sealed=True,
+        )
+    await sql(services, "UPDATE member SET email_verified_at = now() WHERE handle = 'magpie'")  # she signed in
+    await make.post(services, "tern", 1, "> @wren #2\n> The crimson heron stood alone in the rain.\n\nI know that one.")
+    await make.post(services, "tern", 6, "An answer to what is gone.")
+    async with make.work(services) as work:
+        await posts.edit_post(work, wren, 5, 1, Draft("As it is here."))
+    async with make.work(services) as work:
+        await threads.retitle_thread(work, magpie, 3, threads.NewTitle(1, "Retitled here"))
+    return services
+
+
+async def test_a_newer_dump_brings_what_changed_and_leaves_what_people_did_here(
+    moved: Services, guest: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    for table in ("event", "webhook_delivery", "notification", "untold_post", "unindexed_post"):
+        await sql(moved, f"DELETE FROM {table} RETURNING 1")
+    assert "crimson heron" in (await guest.get("/threads/1")).text  # which is kept as bytes from now on
+    ended = await carry(moved, tmp_path, newer())
+    assert ended
+    counted = {
+        name: ended.counts.get(name)
+        for name in ("posts", "threads", "members", "reworded", "hidden", "shown", "held", "removed", "renewed")
+    }
+    assert counted == {
+        **dict.fromkeys(("members", "shown", "held", "removed", "renewed"), 1),
+        **{"posts": 7, "threads": 2, "reworded": 2, "hidden": 5},
+    }
+
+    words = (
+        "SELECT number, visibility, revision, left_at, body_markdown FROM post LEFT JOIN (SELECT thread_id, number, "
+        "revision AS left_at FROM moved WHERE kind = 'post') AS moved USING (thread_id, number) "
+        "WHERE thread_id = 1 ORDER BY number"
+    )
+    heron = f"> {GONE * 41}."
+    assert await rows(moved, words) == [
+        (1, "visible", 1, None, "They come on Monday."),
+        (2, "removed", 1, None, "The crimson heron stood alone in the rain."),
+        (3, "visible", 1, None, f"> @wren #2\n{heron}\n\nI saw it too."),
+        (4, "visible", 2, 2, "The words that I stand by."),
+        (5, "visible", 2, None, "As it is here."),
+        (6, "visible", 2, None, "Her name is [removed: rule 3] and she lives there."),
+        (7, "removed", 1, None, "A turquoise kettle was here."),
+        (8, "visible", 2, 2, "You are wrong."),
+        (9, "visible", 1, None, "Quite another matter."),  # it stands in another thread there
+        (10, "visible", 1, None, "I wait for a moderator."),
+        (11, "visible", 1, None, f"> @wren #2\n{heron}\n\nI know that one."),  # of somebody here
+        (12, "visible", 1, None, "I am new in an old thread."),
+        (13, "visible", 1, None, "> **[a removed post]**\n\nHm."),
+        (14, "visible", 1, None, "> @magpie #1\n> They come on Monday.\n\nAnd on Tuesday."),
+        (15, "removed", 1, None, "A fuchsia outburst."),
+        (16, "held", 1, None, "Somebody looks at it first."),
+    ]
+    # The decision of the old board stands behind each, whenever it came.
+    without = (
+        "SELECT post.id FROM post WHERE visibility = 'removed' AND NOT EXISTS (SELECT FROM measure JOIN decision "
+        "ON decision.id = decision_id WHERE measure.post_id = post.id AND import_run_id IS NOT NULL)"
+    )
+    assert await rows(moved, without) == []
+    assert await rows(
+        moved, "SELECT number, sealed, body_markdown FROM post_revision WHERE post_id IN (4, 8) ORDER BY post_id"
+    ) == [
+        (1, False, "An early draft of mine."),
+        (1, True, "You are a vermilion toad."),
+    ]
+    assert await rows(
+        moved, "SELECT notice ->> 'text', changed_by = author_id FROM post WHERE id IN (7, 8) ORDER BY id"
+    ) == [
+        ("Removed by a moderator", None),
+        ("Edited by Suzie: insult", False),
+    ]
+    quoted = "SELECT quoting.number, quoted.number FROM post_quote JOIN post AS quoting ON quoting.id = post_id "
+    quoted += "JOIN post AS quoted ON quoted.id = quoted_post_id"
+    assert await rows(moved, quoted) == [(14, 1)]
+    assert await rows(moved, "SELECT min(created_at), max(created_at) FROM post WHERE id > 23") == [(LATELY, LATELY)]
+
+    threads_now = (
+        "SELECT title, slug, state, thread.visibility FROM thread JOIN board ON board.id = board_id ORDER BY thread.id"
+    )
+    assert await rows(moved, threads_now) == [
+        ("What happens on Monday?", "families", "open", "visible"),
+        ("New title", "families", "locked", "visible"),
+        ("Retitled here", "families", "open", "visible"),
+        ("For the team", "team-room", "open", "visible"),
+        ("For the bin", "families", "open", "removed"),
+        ("Deleted there", "families", "open", "removed"),  # with the answer that somebody here wrote
+        ("Taken down there", "families", "open", "removed"),
+        ("Of the staff", "team-room", "open", "visible"),
+        ("With a removed post", "families", "open", "visible"),
+        ("Opened since", "families", "open", "visible"),
+        ("Split off", "families", "open", "visible"),
+    ]
+
+    # Nobody is told of what is new; of what went, and of what has other words now, open pages and services hear.
+    assert await rows(moved, "SELECT DISTINCT kind FROM event WHERE thread_id IS NOT NULL ORDER BY kind") == [
+        (kind,) for kind in ("edit", "locked", "moved", "removed", "retitled")
+    ]
+    heard = await rows(moved, "SELECT DISTINCT event FROM webhook_delivery ORDER BY event")
+    assert heard == [("case.opened",), ("import.finished",), ("post.removed",)]
+    assert await rows(moved, "SELECT kind FROM notification") == [("post_held",)]
+    assert await rows(moved, "SELECT count(*) FROM untold_post") == [(0,)]
+    indexed = "SELECT DISTINCT number FROM unindexed_post JOIN post ON post.id = post_id WHERE thread_id = 1 ORDER BY 1"
+    assert await rows(moved, indexed) == [(number,) for number in (3, 4, 8, 10, 11, 12, 13, 14)]
+    for path in (
+        *("/boards/families", "/threads/1", "/threads/4", "/threads/5", "/threads/6", "/threads/7", "/threads/8"),
+        *(f"{API}/threads/{thread_id}/posts" for thread_id in range(1, 12)),
+    ):
+        page = (await guest.get(path)).text
+        assert not [word for word in HIDDEN if word in page], path
+
+    # She signed in here, so her password is her own; who never did has the new one.
+    tried = [("magpie", "old magpie"), ("magpie", "new magpie"), ("wren", "old wren"), ("wren", "new wren")]
+    assert [await opens(moved, *pair) for pair in tried] == [True, False, False, True]
+    addresses = "SELECT email FROM member WHERE handle IN ('magpie', 'wren') ORDER BY handle"
+    assert await rows(moved, addresses) == [("magpie@example.org",), ("new-wren@example.org",)]
+    banned = "SELECT handle FROM sanction JOIN member ON member.id = member_id"
+    assert await rows(moved, banned) == [("nia",)]
+
+    # All is there but what people decided here, and another run has nothing to do.
+    before = await everything(moved)
+    assert await carry(moved, tmp_path, newer()) is None
+    assert await everything(moved) == before
+    found = await looked(moved, tmp_path)
+    assert (found.missing, found.changed, found.gone) == (0, 0, 0)
+    assert [(one.kind, one.old, one.reason) for one in found.kept] == [
+        ("post", "5", "changed_here"),
+        ("post", "6", "changed_here"),
+        ("thread", "3", "changed_here"),
+        ("thread", "8", "wider_board"),
+        ("post", "19", "shown_again"),
+    ]
+
+    # A moderator here lifts the ban, and brings the post back: neither comes undone with the next dump.
+    await sql(moved, "DELETE FROM sanction RETURNING 1")
+    async with make.work(moved) as work:
+        await set_visibility(work.session, await lock_post_row(work.session, 19), Visibility.VISIBLE, work.now)
+    [*_, last] = newer()
+    later = [*newer()[:-1], last, post(40, 1, 3, "Later still.", written_at=LATELY)]
+    assert await carry(moved, tmp_path, later)
+    assert await rows(moved, banned) == []
+    assert await rows(moved, "SELECT visibility FROM post WHERE id = 19") == [("visible",)]
+    assert "post 19" not in {f"{one.kind} {one.old}" for one in (await looked(moved, tmp_path)).kept}
+
+
+async def test_what_somebody_writes_at_the_same_moment_stands_before_what_comes(
+    services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await carry(services, tmp_path, BEFORE)
+    await make.member(services, "tern")
+    lock, times = carrying._Carrying._lock, []
+
+    async def slow_lock(self: Any, session: Any, steps: Any) -> Any:
+        times.append(steps.thread.id)
+        if len(times) == 1:
+            await make.post(services, "tern", 1, "I was quicker.")
+        return await lock(self, session, steps)
+
+    monkeypatch.setattr(carrying._Carrying, "_lock", slow_lock)
+    new = post(32, 1, 3, written_at=LATELY, **quoting("Magpie", "They come on Monday.", "And on Tuesday."))
+    assert await carry(services, tmp_path, [*BEFORE, new])
+    said = "SELECT number, split_part(body_markdown, E'\n', 1) FROM post WHERE thread_id = 1 AND number > 10 ORDER BY 1"
+    assert await rows(services, said) == [(11, "I was quicker."), (12, "> @magpie #1")]
+    assert times == [1, 1]
+
+    # A dump in which half of the board is missing hides nothing, unless somebody says that it is so.
+    monkeypatch.setattr(run, "MANY_GONE", 2)
+    before = await everything(services)
+    part = [record for record in BEFORE if not (record.kind == "post" and record.thread == "1" and record.old > "2")]
+    with pytest.raises(CannotMove, match=r"8 of the 20 posts that moved are not in this dump.* --take-gone"):
+        await carry(services, tmp_path, part)
+    assert await everything(services) == before
+    ended = await carry(services, tmp_path, part, takes_gone=True)
+    assert ended
+    assert ended.counts["hidden"] == 8
+    # They are there again: only a person brings back what everybody reads.
+    assert await carry(services, tmp_path, [*BEFORE, new]) is None
+    assert {one.reason for one in (await looked(services, tmp_path)).kept} == {Reason.SHOWN_AGAIN}
+
+
+async def test_a_very_long_post_is_hidden_whole_and_a_part_of_a_blog_hides_nothing(
+    services: Services, tmp_path: Path
+) -> None:
+    long = post(1, 1, 3, "A long cobalt tale. " * 3_000)
+    board = [
+        SourceRecord(program="wordpress", version="1.2", name="Kin"),
+        BoardRecord(old="14", name="Blog", readers=Readers.EVERYONE),
+        BoardRecord(old="11", name="Pages", readers=Readers.EVERYONE),
+        person(3, "Magpie"),
+        person(5, "Nia"),
+    ]
+    first, second = thread(1, 11, "Long"), thread(2, 11, "Another")
+    before = [*board, first, long, post(2, 1, 3, "Answer."), second, post(3, 2, 3, "Ordinary.")]
+    await carry(services, tmp_path, before)
+    assert await carry(services, tmp_path, [*board, second, post(3, 2, 3, "Ordinary.")]) is None
+    changed = long.model_copy(update={"text": "Short."})
+    assert await carry(services, tmp_path, [*board, first, changed, post(2, 1, 3, "Answer.")]) is None
+    assert [one.reason for one in (await looked(services, tmp_path)).kept] == [Reason.TOO_LONG]
+    assert await carry(services, tmp_path, [*board, first, post(2, 1, 3, "Answer."), post(4, 1, 3, "New.")])
+    said = "SELECT number, visibility FROM post WHERE thread_id = 1 ORDER BY number"
+    *parts, answer, new = await rows(services, said)
+    assert len(parts) > 1
+    assert {visibility for _, visibility in parts} == {"removed"}
+    assert (answer[1], new[1]) == ("visible", "visible")
+
+
+def test_what_stays_as_it_is_here_is_listed_with_its_place(capsys: pytest.CaptureFixture[str]) -> None:
+    kept = [Kept(MovedKind.POST, str(old), 7, old, Reason.CHANGED_HERE) for old in range(1, 61)]
+    import_run._report(None, check.Comparison(kept=kept), ())
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "Nothing new: all that the plan takes is here already."
+    assert said[1].startswith("- Changed on the old board, and here by people: 60.")
+    assert said[2] == "  - post 1 of the old board: /threads/7#post-1"
+    assert said[-1] == "  - and 10 more"
