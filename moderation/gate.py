@@ -123,7 +123,7 @@ class BoardGate:
 
     async def find_dangers(self, texts: Sequence[str]) -> Sequence[Danger]:
         """Return what these texts sound like, the gravest first."""
-        found = [finding for text in texts for finding in await self._find(text) if finding.level]
+        found = [finding for text in texts if text for finding in await self._find(text) if finding.level]
         found.sort(key=lambda finding: (not finding.is_acute, findings.GRAVEST_FIRST.index(finding.recogniser)))
         helped = [Danger(kind, Level.WORRY) for text in texts for kind in await self.vocabulary.find_help_kinds(text)]
         return [Danger(finding.recogniser, finding.level) for finding in found] + helped
@@ -256,7 +256,7 @@ class BoardGate:
 
     async def _screen(self, parts: Sequence[tuple[TextPart, str]]) -> tuple[LocatedFinding, ...]:
         """Screen a post's texts; those that may take long in another process, so that other requests need not wait."""
-        found = [LocatedFinding(part, finding) for part, text in parts for finding in await self._find(text)]
+        found = [LocatedFinding(part, finding) for part, text in parts if text for finding in await self._find(text)]
         return tuple(found)
 
     async def _find(self, text: str) -> Sequence[Finding]:

@@ -111,7 +111,7 @@ async def find_combinations(
     own, is_staff = list(texts.values()), bool(submission.author and submission.author.is_staff)
     # Of what staff write, details were not looked for.
     details = None if is_staff else [[one.finding for one in found if one.part == part] for part in parts]
-    look = await _here_if_light(own, combinations.look_at, own, details)
+    look = await _here_if_light(own, combinations.look_at, own, details, is_first=place.is_first_there)
     # Most texts have no piece: then what was said before is neither read nor looked through.
     earlier = await _earlier_words(session, submission) if look.together else []
     if not look.alone and not (look.together and await _may_show_child([*own, *earlier])):
@@ -173,7 +173,7 @@ _EARLIER = Prepared(
 async def _earlier_words(session: AsyncSession, submission: Submission) -> list[str]:
     """Return what others can read of the same author in the same thread, but for what is edited now."""
     place, author, edited = submission.publishing, submission.author, submission.edited
-    if place is None or place.thread_id is None or author is None:
+    if place is None or place.thread_id is None or place.is_first_there or author is None:
         return []
     rows = await rows_in(session, _EARLIER, thread_id=place.thread_id, author_id=author.id)
     # Of a body that is edited, the title stays.

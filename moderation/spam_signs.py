@@ -72,7 +72,7 @@ async def find_signs(
 
 async def locate(parts: Sequence[tuple[TextPart, str]], known: Sequence[LocatedFinding]) -> list[LocatedFinding]:
     """Return the links that hide where they lead, and how somebody can be reached elsewhere, as `known` has it too."""
-    found = [LocatedFinding(part, finding) for part, text in parts for finding in await _find(text)]
+    found = [LocatedFinding(part, finding) for part, text in parts if text for finding in await _find(text)]
     reached = [
         LocatedFinding(one.part, spam.contact_at(one.finding.start, one.finding.end))
         for one in known

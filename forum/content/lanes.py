@@ -52,8 +52,11 @@ def asks_something(body_markdown: str) -> bool:
     if _MARK.search(text) and any(_is_question(sentence) for sentence in _SENTENCE.findall(text)):
         return True
     # Most posts have none of the words anywhere, which google-re2 says in a tenth of the time; it knows no letters
-    # beyond ASCII.
-    return (not text.isascii() or bool(_LIKELY.search(text.encode()))) and bool(_ASKING.search(text))
+    # beyond ASCII. What else is beyond, such as emoji, is in none of the words.
+    is_likely = bool(not text.isascii() and _FOREIGN.search(text)) or bool(
+        _LIKELY.search(text.encode("ascii", "replace"))
+    )
+    return is_likely and bool(_ASKING.search(text))
 
 
 def is_news(body_markdown: str) -> bool:
@@ -75,6 +78,7 @@ _WORDS = tomllib.loads(resources.files("forum.content").joinpath("asking_words.t
 _BEGINS = r"(?:^|[.,;:!?()\n\u2013\u2014-]\s{0,3}|\b(?:and|but|so|or|also|plus|then|ond|felly|neu)\s{1,3})"
 _ASKING = re.compile(rf"{_BEGINS}(?:{_any_of(_listed('asking'))})\b", re.IGNORECASE)
 _LIKELY = re2.compile(f"(?is){_any_of(_listed('asking'))}".replace(r"\s", ".").encode())
+_FOREIGN = re.compile(r"[^\W\d_a-zA-Z]")
 _QUESTION = re.compile(rf"{_BEGINS}(?:{_any_of(_listed('question'))})\b", re.IGNORECASE)
 _THANKS = re.compile(rf"\b(?:{_any_of([*_listed('thanks'), *_listed('quiet')])})\b|شكر", re.IGNORECASE)
 _SENTENCE = re.compile(r"(?:\A|(?<=[.!?؟？\n]))[^.!?؟？\n]*[?؟？][?!؟？]*")

@@ -125,6 +125,9 @@ class Quotations:
     unfound: Sequence[tuple[QuoteRef, str]]
 
 
+NO_QUOTATIONS = Quotations((), (), ())
+
+
 @dataclass(frozen=True)
 class Parsed:
     """A parsed body: look up its `references`, then call `html`."""
@@ -176,7 +179,8 @@ def parse(body_markdown: str) -> Parsed:
     tokens = MARKDOWN.parse(body_markdown)
     for token in tokens:
         _lower_heading(token)
-        token.children = list(_with_numbers(_without_links_in_links(token.children or [])))
+        if any(child.type == "link_open" for child in token.children or ()):
+            token.children = list(_with_numbers(_without_links_in_links(token.children or [])))
     quotes, is_blank = _name_quotes(tokens), not any(map(_is_seen, tokens))
     return Parsed(References(_name_mentions(tokens), quotes, is_blank), tokens)
 
@@ -198,6 +202,8 @@ def render(body_markdown: str, known: Known) -> str:
 
 def quotations_of(parsed: Parsed, body_markdown: str, known: Known) -> Quotations:
     """Return what a parsed body quotes, with the `known` references."""
+    if ">" not in body_markdown:  # with which every line of a quote begins
+        return NO_QUOTATIONS
     runs = digests_of_passages(body_markdown, quote_spans(body_markdown))
     return Quotations(runs, parsed.quoted(known), parsed.unfound(known))
 
@@ -506,6 +512,8 @@ def _markdown() -> MarkdownIt:
     markdown.enable(["linkify", "strikethrough"])
     # Members paste indented poems and type dashes under a sentence: neither is meant as code or a heading.
     markdown.disable(["code", "lheading"])
+    # Without the option `html`, these rules are asked at each line and each `<`, and do nothing.
+    markdown.disable(["html_block", "html_inline"])
     # With "[removed: rule 10]: http://…" an author could make a link of every such marker in the post.
     markdown.disable("reference")
     markdown.inline.ruler.at("linkify", _linkify_url)

@@ -17,11 +17,17 @@ class Details(NamedTuple):
 
 
 def publishing_on(
-    work: Work, board: Board | None, thread_id: int | None = None, *, confirm: str | None = None
+    work: Work,
+    board: Board | None,
+    thread_id: int | None = None,
+    *,
+    confirm: str | None = None,
+    is_first_there: bool = False,
 ) -> Publishing:
     """Return where a text is to appear; without a board, on one that guests read."""
     is_public = board is None or "everyone" in board.readers
-    return Publishing(work.settings, work.now, board.id if board else None, is_public, thread_id, confirm)
+    board_id = board.id if board else None
+    return Publishing(work.settings, work.now, board_id, is_public, thread_id, confirm, is_first_there)
 
 
 async def judge(work: Work, submission: Submission) -> GateResult:

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 
 import structlog
 from limits import RateLimitItem
-from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from forum.core import rate_limits
-from forum.core.database import Prepared, Reader
+from forum.core.database import Reader
 
 POLICY = "api"
 PAUSE = 1.0  # seconds between two exchanges: a process learns this late what another counted
@@ -21,20 +20,6 @@ PAUSE = 1.0  # seconds between two exchanges: a process learns this late what an
 # for most readers, and the database does not show who only reads.
 KEPT_BACK = 10
 COUNTS_AT_MOST = 50_000  # in one process, some 250 bytes each: made-up addresses must not fill the memory
-
-# One statement, its rows always in the same order: two processes that lock the same rows cannot deadlock.
-_EXCHANGE = Prepared(
-    text("""
-INSERT INTO throttle_count AS kept (key, tries, ends_at)
-SELECT key, tries, clock_timestamp() + make_interval(secs => seconds)
-FROM unnest(CAST(:keys AS text[]), CAST(:tries AS bigint[]), CAST(:seconds AS float8[])) AS told (key, tries, seconds)
-ORDER BY key
-ON CONFLICT (key) DO UPDATE SET
-    tries = CASE WHEN kept.ends_at <= clock_timestamp() THEN excluded.tries ELSE kept.tries + excluded.tries END,
-    ends_at = CASE WHEN kept.ends_at <= clock_timestamp() THEN excluded.ends_at ELSE kept.ends_at END
-RETURNING key, tries, CAST(extract(epoch FROM ends_at - clock_timestamp()) AS float8) AS seconds
-""")
-)
 
 log = structlog.get_logger()
 
@@ -113,7 +98,7 @@ class ApiQuota:
         counts = {rate_limits.digest(f"{POLICY}/{who}"): count for who, count in sharing.items()}
         tries = [count.unshared for count in counts.values()]
         seconds = [count.ends_at - now for count in counts.values()]
-        rows = await self._reader.rows(_EXCHANGE, keys=list(counts), tries=tries, seconds=seconds)
+        rows = await self._reader.rows(rate_limits.COUNT_MANY, keys=list(counts), tries=tries, seconds=seconds)
         # Requests that came while the statement ran stay unshared: subtract what was sent, do not set it to 0.
         for count, sent in zip(counts.values(), tries, strict=True):
             count.unshared -= sent

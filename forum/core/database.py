@@ -52,6 +52,7 @@ from sqlmodel import SQLModel
 from uuid_utils.compat import uuid7
 
 from forum.core import jobs
+from forum.core.driver_session import CONNECTION_LOST, DriverSession
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -80,9 +81,6 @@ READY_SECONDS = 2.0  # in which a database that is ready answers; monitoring doe
 FULL_SECONDS = 60.0  # after a write that found no room, for which the forum says that its disk is full
 LEAST_WAIT = 0.001  # seconds for a database connection, of which monitoring is told
 LEAST_ROOM = 64 * 2**20  # bytes: four of the files in which PostgreSQL notes each change before it makes it
-
-# What asyncpg raises when the connection is lost; InternalClientError when that happens while it reads.
-CONNECTION_LOST = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 # JIT compiles a plan to machine code, which takes longer than running any of our statements. A page of an index is in
 # memory or on a disk without moving parts: with PostgreSQL's usual 4, it rather reads all members to name five of
@@ -479,8 +477,13 @@ class Database:
     @asynccontextmanager
     async def work(self) -> AsyncIterator[AsyncSession]:
         """Begin a transaction: committed when the block ends, rolled back when it raises."""
-        async with AsyncSession(self.transactions, expire_on_commit=False) as session, session.begin():
+        session = DriverSession(self.transactions)
+        try:
             yield session
+        except BaseException:
+            await session.end(well=False)
+            raise
+        await session.end(well=True)
         self.on_commit()
 
     def in_use(self) -> Mapping[str, int]:

@@ -40,6 +40,7 @@ class Publishing:
     is_public: bool = True  # guests read the board
     thread_id: int | None = None
     confirm: str | None = None
+    is_first_there: bool = False  # its author has said nothing in the thread before that others can read
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi as d
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session, SessionTransaction
 
-from forum.core.database import CONNECTION_LOST, Prepared
+from forum.core.database import Prepared
+from forum.core.driver_session import CONNECTION_LOST, DriverSession, Held, raise_as_usual
 
 _KEY = "straight"  # in `Session.info`
 # Ends what `first_row_in` asks for, with the statement for which it is asked.
@@ -22,12 +23,12 @@ PLANS_AS_USUAL = func.set_config("plan_cache_mode", "auto", true()).label("plans
 
 
 class _Straight(NamedTuple):
-    """The connection of a transaction: SQLAlchemy's, its adapter, and asyncpg's own."""
+    """The connection of a transaction in which SQLAlchemy takes part: its adapter, asyncpg's own, and its own."""
 
-    transaction: SessionTransaction | None
-    connection: Connection
     adapter: Any
     driver: asyncpg.Connection
+    transaction: SessionTransaction | None
+    connection: Connection
 
 
 async def rows_in(session: AsyncSession, statement: Prepared, **values: Any) -> Sequence[Any]:
@@ -43,7 +44,7 @@ async def rows_in(session: AsyncSession, statement: Prepared, **values: Any) -> 
             await straight.adapter._start_transaction()
         records = await straight.driver.fetch(statement.sql, *arguments)
     except (driver.Error, asyncpg.PostgresError, *CONNECTION_LOST) as error:
-        await (await session.connection()).run_sync(_raise_as_usual, straight.adapter, statement.sql, error)
+        await (await session.connection()).run_sync(raise_as_usual, straight.adapter, statement.sql, error)
     return statement.shaped(records)
 
 
@@ -80,30 +81,19 @@ class _Begun:
         await self.driver.execute("ROLLBACK")
 
 
-async def _straight(session: AsyncSession) -> _Straight:
+async def _straight(session: AsyncSession) -> _Straight | Held:
     """Return the connection of the transaction."""
     sync = session.sync_session
+    if isinstance(session, DriverSession) and not sync.in_transaction():
+        return await session.hold()
     known: _Straight | None = session.info.get(_KEY)
     # Of a savepoint too, SQLAlchemy begins it when its connection is asked for.
     if known is None or known.transaction is not _innermost(sync) or known.connection.invalidated:
         connection: Any = (await session.connection()).sync_connection
         adapter = connection.connection.dbapi_connection
-        known = session.info[_KEY] = _Straight(_innermost(sync), connection, adapter, adapter.driver_connection)
+        known = session.info[_KEY] = _Straight(adapter, adapter.driver_connection, _innermost(sync), connection)
     return known
 
 
 def _innermost(session: Session) -> SessionTransaction | None:
     return session.get_nested_transaction() or session.get_transaction()
-
-
-def _raise_as_usual(connection: Connection, adapter: Any, sql: str, error: Exception) -> None:
-    """Raise what SQLAlchemy raises for an error of the driver, once it has noted it: a lost connection is not kept."""
-    usual: Exception
-    try:
-        adapter._handle_exception(error)
-    except driver.Error as translated:
-        usual = translated
-    except Exception as lost:  # noqa: BLE001 - it is raised again, as one of those
-        usual = driver.OperationalError(type(lost).__name__, lost)  # type: ignore[no-untyped-call] # SQLAlchemy's own
-        usual.__cause__ = lost
-    connection._handle_dbapi_exception(usual, sql, None, None, None)

@@ -5,14 +5,16 @@ import hashlib
 import ipaddress
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 
 from limits import RateLimitItem
 from limits.aio.storage import Storage
 from limits.aio.strategies import FixedWindowRateLimiter
-from sqlalchemy import BigInteger, Integer, String, bindparam, case, delete, func, select, update
+from sqlalchemy import BigInteger, Integer, String, bindparam, case, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,6 +22,7 @@ from sqlmodel import Field, SQLModel, col
 
 from forum.core.database import Moment, Prepared, Reader
 from forum.core.errors import Throttled
+from forum.core.shared_question import SharedQuestion
 
 
 class ThrottleCount(SQLModel, table=True):
@@ -49,6 +52,19 @@ _COUNT = Prepared(
     )
     .returning(col(ThrottleCount.tries))
 )
+# The same for many keys, always in the same order: two processes that lock the same rows cannot deadlock.
+COUNT_MANY = Prepared(
+    text("""
+INSERT INTO throttle_count AS kept (key, tries, ends_at)
+SELECT key, tries, clock_timestamp() + make_interval(secs => seconds)
+FROM unnest(CAST(:keys AS text[]), CAST(:tries AS bigint[]), CAST(:seconds AS float8[])) AS told (key, tries, seconds)
+ORDER BY key
+ON CONFLICT (key) DO UPDATE SET
+    tries = CASE WHEN kept.ends_at <= clock_timestamp() THEN excluded.tries ELSE kept.tries + excluded.tries END,
+    ends_at = CASE WHEN kept.ends_at <= clock_timestamp() THEN excluded.ends_at ELSE kept.ends_at END
+RETURNING key, tries, CAST(extract(epoch FROM ends_at - clock_timestamp()) AS float8) AS seconds
+""")
+)
 _WINDOW = Prepared(
     select(col(ThrottleCount.tries), col(ThrottleCount.ends_at), _OVER.label("over")).where(
         col(ThrottleCount.key) == _KEY
@@ -63,14 +79,26 @@ _DELETE = Prepared(delete(ThrottleCount).where(col(ThrottleCount.key) == _KEY))
 _DELETE_ALL = Prepared(delete(ThrottleCount).returning(col(ThrottleCount.key)))
 
 
+@dataclass(frozen=True, eq=False)  # two tries of the same are two
+class _Try:
+    key: str
+    seconds: int
+    amount: int
+
+
 class PostgresStorage(Storage):
-    """Counters in PostgreSQL, each changed by one statement outside any transaction."""
+    """Counters in PostgreSQL, changed outside any transaction. Those that count at the same time share a statement.
+
+    None of these keys may be one of `count_in`: all who count would wait for the end of its transaction, which may be
+    waiting for them.
+    """
 
     STORAGE_SCHEME = None
 
     def __init__(self, reader: Reader) -> None:
         super().__init__()
         self._reader = reader
+        self._shared = SharedQuestion(self._count)
 
     @property
     def base_exceptions(self) -> type[Exception]:
@@ -79,8 +107,8 @@ class PostgresStorage(Storage):
 
     async def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Count `amount` more tries in the window of `expiry` seconds, and return how many it has."""
-        [row] = await self._reader.rows(_COUNT, key=digest(key), seconds=expiry, amount=amount)
-        return int(row.tries)
+        tried = _Try(digest(key), expiry, amount)
+        return (await self._shared.ask(tried))[tried]
 
     async def take_back(self, key: str) -> None:
         """Count one try less, if its window is not over."""
@@ -108,6 +136,20 @@ class PostgresStorage(Storage):
     async def clear(self, key: str) -> None:
         """Delete one count."""
         await self._reader.rows(_DELETE, key=digest(key))
+
+    async def _count(self, tries: Collection[_Try]) -> Mapping[_Try, int]:
+        """Count some tries, and return which of its window each is."""
+        amounts, seconds = Counter[str](), dict[str, float]()
+        for one in tries:
+            amounts[one.key] += one.amount
+            seconds[one.key] = one.seconds
+        keys = {"keys": [*amounts], "tries": [*amounts.values()], "seconds": [*map(seconds.__getitem__, amounts)]}
+        counted = {row.key: int(row.tries) for row in await self._reader.rows(COUNT_MANY, **keys)}
+        numbers = dict[_Try, int]()
+        for one in tries:
+            numbers[one] = counted[one.key]
+            counted[one.key] -= one.amount
+        return numbers
 
 
 class RateLimits:

@@ -15,7 +15,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from forum.core.database import CONNECTION_LOST, Prepared, Reader
+from forum.core.database import Prepared, Reader
+from forum.core.driver_session import CONNECTION_LOST
 
 CHANNEL = "forum_commits"
 LEAST_PAUSE = 0.05  # seconds between two NOTIFYs of one process

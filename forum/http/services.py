@@ -20,6 +20,7 @@ from forum.core.rate_limits import RateLimits
 from forum.core.settings import Settings
 from forum.core.work import Transactions, Work
 from forum.home import CountUrgent
+from forum.http.arguments import Unusual, endpoint_of
 from forum.http.body_size import ORDINARY, bounded, largest_body, most_parts, refuse_crowded
 from forum.http.csrf import SAFE_METHODS
 from forum.http.query_parameters import refuse_unknown_parameters
@@ -108,11 +109,21 @@ class Route(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the function that answers a request."""
-        answer = super().get_route_handler()
+        answer_any = super().get_route_handler()
+        endpoint = endpoint_of(answer_any)
         model: Any = self.body_field and self.body_field.field_info.annotation
         limit = largest_body(model) if model else ORDINARY
         most = most_parts(model) if model else 0
         required = bool(self.body_field and self.body_field.field_info.is_required())
+
+        async def answer(request: Request) -> Response:
+            if endpoint is None:
+                return await answer_any(request)
+            try:
+                taken = endpoint.take(request, request.state.body if model else b"")
+            except Unusual:
+                return await answer_any(request)
+            return await endpoint.answer(request, taken)
 
         async def answer_reads_again(request: Request) -> Response:
             refuse_unknown_parameters(request)  # no dependency: that would cost ten times as much

@@ -7,9 +7,11 @@ refer back), and with repeats that have no end, so that the scan stays small and
 import re
 import unicodedata
 from collections.abc import Iterator
+from hashlib import sha256
 from typing import NamedTuple
 
 import re2
+from cachetools import LRUCache
 
 from moderation.screening.patterns import options
 
@@ -20,14 +22,20 @@ _PART = re.compile(
     re.DOTALL,
 )
 _SPACES = r"\s\x0b\x1c-\x1f"  # as `re` knows them; those beyond ASCII are read as one of ASCII
+_SCANNED = 512  # texts of which is known what can be in them: the same one is looked through for several things
 _ALWAYS = 0  # the place of the empty pattern: what finds not even that ran out of memory
+_UNSURE = -1  # among the places then: any pattern can be there, or not
+
+
+_OF_RE2 = type(re2.compile(""))
 
 
 class SoughtPattern(NamedTuple):
-    """A pattern, and its place in the scan."""
+    """A pattern, its place in the scan, and whether it is itself what the scan seeks."""
 
     pattern: re.Pattern[str]
     place: int
+    is_exact: bool
 
 
 class Scan:
@@ -51,6 +59,8 @@ class Scan:
 
     def has(self, sought: SoughtPattern) -> bool:
         """Return whether a pattern is in the text."""
+        if sought.is_exact and self.text.isascii() and _UNSURE not in self.places:
+            return self.may(sought)
         return self.search(sought) is not None
 
 
@@ -61,24 +71,34 @@ class Sieve:
         self.patterns = list[SoughtPattern]()
         self._kinds = dict[str, set[int]]()
         self._set: re2.Set | None = None
+        self._scanned = LRUCache[bytes, frozenset[int]](_SCANNED)  # by a digest of the text: no words are kept
 
     def add(self, pattern: re.Pattern[str], *kinds: str) -> SoughtPattern:
         """Return a pattern as it is sought; `kinds_in` tells of which of these kinds something can be there."""
-        sought = SoughtPattern(pattern, len(self.patterns) + 1)
+        is_exact = isinstance(pattern, _OF_RE2) and loosened(pattern) == f"(?:{pattern.pattern})"
+        sought = SoughtPattern(pattern, len(self.patterns) + 1, is_exact)
         self.patterns.append(sought)
         self._set = None  # it is compiled with the next scan
+        self._scanned.clear()
         for kind in kinds:
             self._kinds.setdefault(kind, set()).add(sought.place)
         return sought
 
     def scan(self, text: str) -> Scan:
         """Return which patterns can be in a text."""
+        digest = sha256(text.encode(errors="surrogatepass")).digest()
+        places = self._scanned.get(digest)
+        if places is None:
+            places = self._scanned[digest] = self._places_in(text)
+        return Scan(text, places)
+
+    def _places_in(self, text: str) -> frozenset[int]:
         self._set = self._set or self._compiled()
         hits = set(self._set.Match(text) or ())
         plain = text if text.isascii() else text.translate(_AS_ASCII)
         if plain != text:  # both, for patterns of `re` and of google-re2 read it differently
             hits.update(self._set.Match(plain) or ())
-        return Scan(text, frozenset(hits if _ALWAYS in hits else range(len(self.patterns) + 1)))
+        return frozenset(hits if _ALWAYS in hits else range(_UNSURE, len(self.patterns) + 1))
 
     def kinds_in(self, scan: Scan) -> set[str]:
         """Return of which kinds something can be in a text."""

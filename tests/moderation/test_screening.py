@@ -1,12 +1,13 @@
 """Screening: what is found in words, what is left alone, and that no words take long."""
 
+import random
 import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moderation.screening import FINDINGS_MAX, screen
+from moderation.screening import FINDINGS_MAX, phrasebook, reading, screen
 from moderation.screening.finding import FindingKind, Level
 from moderation.screening.patterns import BadPattern, Patterns, expand
 
@@ -214,3 +215,14 @@ def test_every_span_lies_in_the_text(text: str) -> None:
 def test_words_of_danger_are_found_behind_any_others(text: str) -> None:
     said = f"{text}\nend my life"
     assert (len(said) - 11, len(said)) in [(one.start, one.end) for one in screen(said, "GB")]
+
+
+def test_a_text_of_ascii_alone_is_read_as_any_other_is() -> None:
+    dice, dictionary = random.Random(7), phrasebook.english().dictionary
+    pieces = ["don't", "'tis", "i m", "cant", "Rang", "x", "*b*", "_", "~", "-", "/", "'", "''", ".", "?!", ";", ":"]
+    pieces += ["\n", "> said", "\t", "\x1c", "\0", "7", "help", "breathin"]
+    for _ in range(300):
+        text = "".join(dice.choice(pieces) + dice.choice(["", " "]) for _ in range(dice.randint(0, 12)))
+        plain, dressed = (reading.read(one, dictionary) for one in (text, f"{text}\u200b"))
+        assert (plain.words, plain.folded.rstrip()) == (dressed.words, dressed.folded.rstrip())
+        assert plain._places == dressed._places

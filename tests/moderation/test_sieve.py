@@ -32,6 +32,9 @@ def test_what_is_in_a_text_is_never_left_out() -> None:
             scan = sieve.scan(text)
             there = [sought for sought in sieve.patterns if sought.pattern.search(text)]
             assert [sought.pattern.pattern for sought in there if not scan.may(sought)] == [], text
+            assert [sought for sought in sieve.patterns if sought.is_exact and scan.has(sought)] == [
+                sought for sought in there if sought.is_exact
+            ]
             found.update((number, sought.place) for sought in there)
     assert len(found) > 50  # nearly all of them are in one of the sentences
 

@@ -1,7 +1,7 @@
 """The context of a new or changed post: board, thread, author, and the members and posts that its text names."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -32,7 +32,7 @@ from forum.content.opening_hours import Opening, Outside, opening_of
 from forum.content.posts.draft import NO_WORDS, Draft
 from forum.content.posts.tables import NUMBER_MAX, Post, PostQuote, PostRevision, Visibility
 from forum.content.posts.visibility import POST_VISIBLE
-from forum.content.threads.tables import Thread, ThreadRow
+from forum.content.threads.tables import AS_READ, Thread, ThreadRow
 from forum.content.threads.visibility import THREAD_VISIBLE
 from forum.core.database import Moment, Prepared, Query, Record, columns, query, row_class
 from forum.core.errors import NotFound
@@ -63,9 +63,11 @@ class PostingContext:
 
 @dataclass(frozen=True)
 class ReplyContext(PostingContext):
-    """The context of a reply in a thread."""
+    """The context of a reply in a thread. While the thread is `as_read`, nobody has changed it or written there."""
 
     thread: Thread
+    as_read: int | None = field(default=None, kw_only=True)
+    has_spoken: bool = field(default=True, kw_only=True)  # somebody can read something that the viewer wrote in it
 
 
 @dataclass(frozen=True)
@@ -184,9 +186,14 @@ def _contexts(thread_id: Any, post_id: Any = None, *, board: Sequence[Any] = (Bo
 
 # Of a thread, the board comes first, and the thread last: as columns, because objects cost more than the statement.
 _BOARD, _THREAD = columns(Board), columns(Thread)
+_HAS_SPOKEN = exists().where(
+    col(_Quoted.author_id) == any_(VIEWER_PERSONAS),
+    col(_Quoted.thread_id) == col(Thread.id),
+    col(_Quoted.visibility) == Visibility.VISIBLE,
+)
 _IN_THREAD = Prepared(
     _contexts(col(Thread.id), board=_BOARD)
-    .add_columns(PLANS_AS_USUAL, *_THREAD)
+    .add_columns(PLANS_AS_USUAL, AS_READ.label("as_read"), _HAS_SPOKEN.label("has_spoken"), *_THREAD)
     .join(Thread, col(Thread.board_id) == col(Board.id))
     .where(col(Thread.id) == _THREAD_ID, THREAD_VISIBLE)
 )
@@ -219,7 +226,8 @@ async def context_in_thread(work: Work, viewer: Viewer, thread_id: int, draft: D
     if row is None:
         raise _no_such("thread")
     board, thread = row_class(Board)._make(row[: len(_BOARD)]), ThreadRow._make(row[-len(_THREAD) :])
-    return ReplyContext(**_facts(viewer, row, board, work.now), thread=thread)
+    known = {"as_read": row.as_read, "has_spoken": row.has_spoken}
+    return ReplyContext(**_facts(viewer, row, board, work.now), thread=thread, **known)
 
 
 async def context_of_post(work: Work, viewer: Viewer, post_id: int, draft: Draft) -> EditContext:

@@ -77,20 +77,24 @@ class Draft:
 
     async def html(self, known: markup.Known) -> str:
         """Return safe HTML in which the `known` references are marked."""
-        if is_light(self.body_markdown):
+        if self._is_light:
             return self._parsed.html(known)
         return await side_process.run(markup.render, self.body_markdown, known)
 
     async def quotations(self, known: markup.Known) -> markup.Quotations:
         """Return what the body quotes, with the `known` references."""
-        if is_light(self.body_markdown):
+        if self._is_light:
             return markup.quotations_of(self._parsed, self.body_markdown, known)
         return await side_process.run(markup.find_quotations, self.body_markdown, known)
 
     async def _find_references(self) -> markup.References:
-        if is_light(self.body_markdown):
+        if self._is_light:
             return self._parsed.references
         return await side_process.run(markup.find_references, self.body_markdown)
+
+    @cached_property
+    def _is_light(self) -> bool:
+        return is_light(self.body_markdown)
 
     @cached_property
     def _parsed(self) -> markup.Parsed:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Boolean, bindparam, case, exists, select
+from sqlalchemy import CTE, BigInteger, Boolean, String, bindparam, case, exists, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
 from forum.content import drafts
@@ -22,8 +22,8 @@ from forum.content.posts.quotes import record_quotes
 from forum.content.posts.tables import Post, UntoldPost, Visibility, Voice
 from forum.content.subscriptions import ChosenBy, Mode, Subscription
 from forum.content.threads.changes import lock_for_reply
-from forum.content.threads.tables import Thread, ThreadVisibility
-from forum.core.database import Prepared, bind_names, insert_of, rows_of, update_of, values_of
+from forum.content.threads.tables import AS_READ, Thread, ThreadVisibility
+from forum.core.database import Prepared, bind_names, rows_of, update_of, values_of
 from forum.core.errors import Conflict, Invalid
 from forum.core.gate import GateResult, Submission
 from forum.core.in_transaction import row_in
@@ -105,7 +105,9 @@ async def add_reply(work: Work, author: Viewer, context: ReplyContext, draft: Dr
     html = await rendered(work, author, context, draft)
     answered = (context.thread.id, draft.reply_to) if draft.reply_to else None
     board = context.board
-    publishing = publishing_on(work, board, context.thread.id, confirm=draft.confirm)
+    publishing = publishing_on(
+        work, board, context.thread.id, confirm=draft.confirm, is_first_there=not context.has_spoken
+    )
     submission = Submission(
         context.author,
         draft.texts,
@@ -117,19 +119,20 @@ async def add_reply(work: Work, author: Viewer, context: ReplyContext, draft: Dr
     )
     judged = await judge(work, submission)
     shown = await what_is_shown(context, draft, html, judged)
-    lane = await lane_of_reply(work, author, context, draft)
-    # As late as possible: from here until the commit, every other reply to this thread waits.
-    thread = await lock_for_reply(work.session, context.thread.id)
-    if thread_takes_replies(author, replace(context, thread=thread)) or thread.board_id != context.board.id:
-        raise Conflict(
-            "This thread was locked or moved a moment ago. Please read it again.", code="thread_locked_or_moved"
-        )
-    columns = _columns(*shown, judged) | {"lane": lane}
-    post = await _insert(work, author, context, thread, columns, judged=judged)
+    columns = _columns(*shown, judged) | {"lane": await lane_of_reply(work, author, context, draft)}
+    post = await _insert_unless_changed(work, author, context, columns, judged=judged)
+    if post is None:
+        # As late as possible: from here until the commit, every other reply to this thread waits.
+        thread = await lock_for_reply(work.session, context.thread.id)
+        if thread_takes_replies(author, replace(context, thread=thread)) or thread.board_id != context.board.id:
+            raise Conflict(
+                "This thread was locked or moved a moment ago. Please read it again.", code="thread_locked_or_moved"
+            )
+        post = await _insert(work, author, context, thread, columns, judged=judged)
     await record_quotes(work.session, post.id, post.revision, shown[0], context.known)
     if shown[0] is not draft:
         await held_edits.hold_covered(
-            work, held_edits.held_words((post.id, thread.id), draft, html, author.member_id, work.now)
+            work, held_edits.held_words((post.id, context.thread.id), draft, html, author.member_id, work.now)
         )
         return await get_post_in_transaction(work.session, author, post.id)
     return post
@@ -176,38 +179,66 @@ def _columns(draft: Draft, html: str, judged: GateResult) -> dict[str, Any]:
 _posts, _threads = rows_of(Post).c, rows_of(Thread).c
 _POST, _THREAD = bind_names(Post), bind_names(Thread)
 _THREAD_ID = bindparam(_POST["thread_id"], type_=_posts.thread_id.type)
-_NEW_POST = insert_of(Post, *_INSERTED).returning(_posts.id).cte("written")
 _IS_SEEN = bindparam("is_seen", type_=Boolean())
 _HAS_POSTED_BEFORE = exists().where(
     _posts.thread_id == _THREAD_ID,
     _posts.author_id == bindparam(_POST["author_id"], type_=_posts.author_id.type),
     _posts.visibility == Visibility.VISIBLE,
 )
-# Who writes in a thread follows it, unless they have said what they want to hear of it.
-_FOLLOW = (
-    insert(rows_of(Subscription))
-    .values(
-        member_id=bindparam("follower_id", type_=_posts.author_id.type),
-        thread_id=_THREAD_ID,
-        mode=Mode.EACH,
-        chosen_by=ChosenBy.REPLY,
-        since=bindparam(_POST["created_at"], type_=_posts.created_at.type),
+
+
+def _insert_and_count(place: CTE) -> Prepared:
+    """Return the statement that inserts a post where `place` is its thread, and nothing where that has no row."""
+    inserted = [bindparam(_POST[name], type_=_posts[name].type) for name in _INSERTED]
+    new = (
+        insert(rows_of(Post))
+        .from_select(_INSERTED, select(*inserted).select_from(place), include_defaults=False)
+        .returning(_posts.id)
+        .cte("written")
     )
-    .on_conflict_do_nothing()
-    .cte("followed")
-)
-# Of what readers see, a worker tells those whom it concerns.
-_TO_BE_TOLD = (
-    insert(rows_of(UntoldPost)).from_select(["post_id"], select(_NEW_POST.c.id).where(_IS_SEEN)).cte("to_be_told")
-)
-_DISCARDED = drafts.DISCARD.cte("discarded")
-_INSERT_AND_COUNT = Prepared(
-    update_of(Thread, *_COUNTS)
-    .where(_threads.id == _THREAD_ID)
-    .values(participants=_threads.participants + case((_IS_SEEN & ~_HAS_POSTED_BEFORE, 1), else_=0))
-    .add_cte(_NEW_POST, _FOLLOW, _TO_BE_TOLD, _DISCARDED)
-    .returning(select(_NEW_POST.c.id).scalar_subquery().label("id"))
-)
+    # Who writes in a thread follows it, unless they have said what they want to hear of it.
+    follow = select(
+        bindparam("follower_id", type_=_posts.author_id.type),
+        place.c.id,
+        literal(Mode.EACH, String()),
+        literal(ChosenBy.REPLY, String()),
+        bindparam(_POST["created_at"], type_=_posts.created_at.type),
+    )
+    followed = (
+        insert(rows_of(Subscription))
+        .from_select(["member_id", "thread_id", "mode", "chosen_by", "since"], follow, include_defaults=False)
+        .on_conflict_do_nothing()
+        .cte("followed")
+    )
+    # Of what readers see, a worker tells those whom it concerns.
+    to_be_told = insert(rows_of(UntoldPost)).from_select(["post_id"], select(new.c.id).where(_IS_SEEN))
+    discarded = drafts.DISCARD.where(select(place.c.id).exists())
+    return Prepared(
+        update_of(Thread, *_COUNTS)
+        .where(_threads.id == place.c.id)
+        .values(participants=_threads.participants + case((_IS_SEEN & ~_HAS_POSTED_BEFORE, 1), else_=0))
+        .add_cte(new, followed, to_be_told.cte("to_be_told"), discarded.cte("discarded"))
+        .returning(select(new.c.id).scalar_subquery().label("id"))
+    )
+
+
+_PLACE = select(_threads.id).where(_threads.id == _THREAD_ID)
+_INSERT_AND_COUNT = _insert_and_count(_PLACE.cte("place"))
+# Where nobody writes in the thread at this moment, and nobody has changed it since it was read: then it need not be
+# locked and read once more, and to count on from what was read is right.
+_UNCHANGED = _PLACE.where(bindparam("as_read", type_=BigInteger()) == AS_READ)
+_INSERT_UNLESS_CHANGED = _insert_and_count(_UNCHANGED.with_for_update(key_share=True, skip_locked=True).cte("place"))
+
+
+async def _insert_unless_changed(
+    work: Work, author: Viewer, context: ReplyContext, columns: dict[str, Any], *, judged: GateResult
+) -> PostView | None:
+    """Insert a reply as `_insert` does; or return None where the thread has to be locked and read once more."""
+    if context.as_read is None or thread_takes_replies(author, context):
+        return None
+    post, values = _new_post(work, author, context, context.thread, columns)
+    inserted = await row_in(work.session, _INSERT_UNLESS_CHANGED, **values, as_read=context.as_read)
+    return await _recorded(work, author, context, (inserted.id, post), judged) if inserted else None
 
 
 async def _insert(
@@ -217,6 +248,15 @@ async def _insert(
 
     The draft that it was goes.
     """
+    post, values = _new_post(work, author, context, thread, columns)
+    inserted = await row_in(work.session, _INSERT_AND_COUNT, **values)
+    return await _recorded(work, author, context, (inserted.id, post), judged)
+
+
+def _new_post(
+    work: Work, author: Viewer, context: PostingContext, thread: Thread, columns: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the columns of the post that comes next in a thread, and all values of the statement that inserts it."""
     number, voice = thread.last_number + 1, voice_of(author, context)
     is_seen = columns["visibility"] == Visibility.VISIBLE
     post = {
@@ -234,7 +274,13 @@ async def _insert(
         counts |= _counts_with(thread, post)
     values = values_of(Post, post) | values_of(Thread, counts) | {"is_seen": is_seen, "follower_id": author.member_id}
     values |= drafts.discarded(author, drafts.on_board(thread.board_id) if number == 1 else drafts.in_thread(thread.id))
-    post_id = (await row_in(work.session, _INSERT_AND_COUNT, **values)).id
+    return post, values
+
+
+async def _recorded(
+    work: Work, author: Viewer, context: PostingContext, new: tuple[int, dict[str, Any]], judged: GateResult
+) -> PostView:
+    post_id, post = new
     await work.gate.record(work.session, ("post", post_id), judged, work.now)
     return PostView.of_new_post(post_id, post, author, indexable=context.board.indexable)
 

@@ -7,8 +7,10 @@ from uuid import UUID
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    ColumnElement,
     Identity,
     Index,
+    literal_column,
     text,
 )
 from sqlmodel import Field, SQLModel
@@ -109,6 +111,10 @@ class Thread(SQLModel, table=True):
         """Whether nobody but its author and moderators can find it any more, whatever is written in it."""
         is_empty = self.visibility == ThreadVisibility.VISIBLE and self.posts == 0
         return is_empty or self.visibility == ThreadVisibility.REMOVED
+
+
+# Which transaction wrote the row last: where it is the same as when the row was read, so is the row.
+AS_READ: ColumnElement[int] = literal_column("CAST(CAST(thread.xmin AS text) AS bigint)", BigInteger())
 
 
 class ThreadRow(row_class(Thread)):  # type: ignore[misc] # made from the columns

@@ -7,7 +7,10 @@ section 1); and papers of proceedings in private may go to few people (Administr
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from hashlib import sha256
 from typing import NamedTuple
+
+from cachetools import LRUCache
 
 from moderation.screening.finding import Finding, FindingKind
 from moderation.screening.personal_information import VERSION, names
@@ -102,6 +105,7 @@ _OWN_STORY = SIEVE.add(
 )
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _NEAR = 200  # characters between words of an offence and a name
+_KNOWN_KINDS = LRUCache[bytes, frozenset[str]](4096)  # by a digest of the text: no words are kept
 
 
 class _Piece(NamedTuple):
@@ -155,24 +159,43 @@ class Look(NamedTuple):
     together: bool = False
 
 
-def look_at(texts: Sequence[str], details: Sequence[Iterable[Finding]] | None) -> Look:
+def look_at(texts: Sequence[str], details: Sequence[Iterable[Finding]] | None, *, is_first: bool = False) -> Look:
     """Return what texts can show in which these details were found; None where nobody looked for them.
 
-    Without a piece of their own, what was said before adds nothing.
+    Without a piece of their own, what was said before adds nothing; with `is_first`, nothing was.
     """
     scans = list(map(SIEVE.scan, texts))
     if not any(scan.may(_PIECE_SOON) or scan.may(_OFFENCE) for scan in scans):
         return Look()
     alone = any(scan.may(_OFFENCE) or (scan.may(_PAPER) and scan.may(_PAPER_SOON)) for scan in scans)
-    return Look(alone, details is None or any(map(_pieces, scans, details)))
+    if is_first and not shows_child(_pieces_of({kind for scan in scans for kind in SIEVE.kinds_in(scan)})):
+        return Look(alone)
+    if details is None or any(scan.has(_COURT) for scan in scans):
+        return Look(alone, together=True)
+    return Look(alone, any(any(_each_piece(*each)) for each in zip(scans, details, strict=True)))
 
 
-def kinds_in(text: str) -> set[str]:
-    """Return of which kinds a text can have pieces: no fewer than it has."""
-    scan = SIEVE.scan(text)
+def kinds_in(text: str) -> frozenset[str]:
+    """Return of which kinds a text can have pieces: no fewer than it has.
+
+    Of somebody who writes often in a thread, the same texts are asked about with each post.
+    """
+    digest = sha256(text.encode(errors="surrogatepass")).digest()
+    kinds = _KNOWN_KINDS.get(digest)
+    if kinds is None:
+        kinds = _KNOWN_KINDS[digest] = _kinds_in(SIEVE.scan(text))
+    return kinds
+
+
+def _kinds_in(scan: Scan) -> frozenset[str]:
     found = SIEVE.kinds_in(scan)
     if "child" in found and not any(names.find_children(scan)):
         found.remove("child")  # "my son was" reads like a name until one looks
+    return frozenset(_pieces_of(found))
+
+
+def _pieces_of(found: Collection[str]) -> set[str]:
+    """Return the kinds of pieces that details of these kinds can be."""
     kinds = {_PIECE_OF.get(kind, kind) for kind in found} & _KINDS
     return kinds | ({"judge"} if "professional" in kinds else set())
 
@@ -230,20 +253,23 @@ def _people(text: str) -> list[Recognised]:
 
 def _pieces(scan: Scan, details: Iterable[Finding]) -> list[_Piece]:
     """Return the pieces of a text in which these were found, in its order."""
-    text, pieces = scan.text, list[_Piece]()
+    return sorted(_each_piece(scan, details), key=lambda piece: piece.start)
+
+
+def _each_piece(scan: Scan, details: Iterable[Finding]) -> Iterator[_Piece]:
+    text = scan.text
     for finding in details:
         if piece := _PIECE_OF.get(finding.recogniser):
             is_judge = piece == "professional" and _JUDGE.search(text, finding.start, finding.end)
-            pieces.append(_Piece("judge" if is_judge else piece, finding.start, finding.end))
+            yield _Piece("judge" if is_judge else piece, finding.start, finding.end)
     for found in scan.matches(_AGE):
         before = _SENTENCE.split(text[max(0, found.start() - _NEAR) : found.start()])[-1]
         near = before + text[found.start() : found.end() + 20]
         if not _OWN_AGE.search(before) and _CHILD_NEAR.search(near):
-            pieces.append(_Piece("age", *found.span()))
-    pieces += [_Piece("place", start, end) for start, end in _towns(scan)]
+            yield _Piece("age", *found.span())
+    yield from (_Piece("place", start, end) for start, end in _towns(scan))
     if court := scan.search(_COURT):
-        pieces.append(_Piece("court", *court.span()))
-    return sorted(pieces, key=lambda piece: piece.start)
+        yield _Piece("court", *court.span())
 
 
 _PLACE = SIEVE.add(

@@ -33,6 +33,7 @@ from forum.http.services import Services
 from forum.members.tables import Role
 from forum.members.viewer import Viewer
 from tests.support import make
+from tests.support.scenes import sql
 
 API = "/api/v1"
 
@@ -713,6 +714,30 @@ async def _step(services: Services, dice: random.Random, people: Sequence[Viewer
                 await set_visibility(
                     session, post, to, clock.now(), held_because="Reported" if to == Visibility.HELD else None
                 )
+
+
+async def test_a_reply_counts_on_from_what_others_wrote_since_it_read_the_thread(services: Services) -> None:
+    await make.board(services)
+    for handle in ("heron", "egret"):
+        await make.member(services, handle)
+    thread, heron = await make.thread(services, "heron"), await make.viewer(services, "heron")
+    egret, numbers = await make.viewer(services, "egret"), list[int]()
+    async with make.work(services) as waiting:
+        then = await context_in_thread(waiting, heron, thread, Draft("I see, too"))
+        async with make.work(services) as late:
+            now = await context_in_thread(late, heron, thread, Draft("I see"))
+            async with make.work(services) as first:
+                unread = await context_in_thread(first, egret, thread, Draft("Hello"))
+                assert [context.has_spoken for context in (then, now, unread)] == [True, True, False]
+                numbers.append((await add_reply(first, egret, unread, Draft("Hello"))).number)
+            # The thread was changed since, and of these two, one has it locked while the other asks for it.
+            numbers.append((await add_reply(late, heron, now, Draft("I see"))).number)
+            second = asyncio.create_task(add_reply(waiting, heron, then, Draft("I see, too")))
+            await asyncio.sleep(0.05)
+            assert not second.done()
+        numbers.append((await second).number)
+    assert numbers == [2, 3, 4]
+    assert await sql(services, "SELECT posts, participants, last_number FROM thread") == [(4, 2, 4)]
 
 
 @pytest.mark.parametrize("seed", range(6))

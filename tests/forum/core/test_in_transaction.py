@@ -1,5 +1,6 @@
 """Statements straight over the driver are a part of the session's transaction, and fail as its own do."""
 
+import asyncio
 from contextlib import suppress
 
 import pytest
@@ -16,6 +17,8 @@ WRITE = Prepared(text("INSERT INTO throttle_count (key, tries, ends_at) VALUES (
 KEYS = Prepared(text("SELECT key FROM throttle_count WHERE key LIKE 'straight-%' ORDER BY key"))
 FAIL = Prepared(text("SELECT 1 / CAST(:divisor AS int)"))
 END = Prepared(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+LATE = Prepared(text("CREATE TEMPORARY TABLE late (one int UNIQUE DEFERRABLE INITIALLY DEFERRED) ON COMMIT DROP"))
+TWICE = Prepared(text("INSERT INTO late VALUES (1), (1)"))
 
 
 async def _keys(services: Services) -> list[str]:
@@ -67,3 +70,37 @@ async def test_they_fail_as_statements_of_the_session_do(services: Services) -> 
                 await row_in(session, END)
         assert is_passing(lost.value)
     assert await _keys(services) == ["straight-1"]
+
+
+async def test_a_commit_without_sqlalchemy_fails_as_its_own_does_and_no_connection_is_lost(services: Services) -> None:
+    async def write(*, is_shared: bool) -> None:
+        async with services.database.work() as session:
+            for statement in (LATE, TWICE):
+                await rows_in(session, statement)
+            await row_in(session, WRITE, key="straight-late")
+            if is_shared:
+                await session.execute(KEYS.query)
+
+    for is_shared in (False, True):
+        with pytest.raises(IntegrityError) as broken:
+            await write(is_shared=is_shared)
+        assert broken_constraint(broken.value) == "late_one_key"
+        assert services.database.in_use()["writes"] == 0
+    assert await _keys(services) == []
+
+
+async def test_whoever_gives_up_leaves_no_transaction_behind(services: Services) -> None:
+    written = asyncio.Event()
+
+    async def write() -> None:
+        async with services.database.work() as session:
+            await row_in(session, WRITE, key="straight-given-up")
+            written.set()
+            await asyncio.Event().wait()
+
+    writing = asyncio.create_task(write())
+    await written.wait()
+    writing.cancel()
+    await asyncio.gather(writing, return_exceptions=True)
+    assert services.database.in_use()["writes"] == 0
+    assert await _keys(services) == []

@@ -15,7 +15,7 @@ from sqlalchemy import select, text
 
 from forum.authentication.second_factor import totp
 from forum.core import clock, rate_limits
-from forum.core.database import Database
+from forum.core.database import Database, Reader
 from forum.core.errors import Forbidden, Throttled
 from forum.core.rate_limits import PostgresStorage, RateLimits, ThrottleCount
 from forum.core.settings import Settings
@@ -138,6 +138,22 @@ async def test_fifteen_who_sign_in_at_the_same_moment_do_not_refuse_each_other_a
     assert [answer.status_code for answer in signed_in] == [201] * 15
     guesses = await asyncio.gather(*(_try(app, "192.0.2.1", handle) for handle in handles))
     assert sorted(answer.status_code for answer in guesses) == [401] * 10 + [429] * 5
+
+
+async def test_who_tries_at_the_same_moment_shares_a_statement_and_is_counted_apart(services: Services) -> None:
+    limits, asked = RateLimits(services.database.reader), list[int]()
+
+    async def rows(statement: Any, **values: Any) -> Any:
+        asked.append(len(values.get("keys", ())))
+        return await Reader.rows(services.database.reader, statement, **values)
+
+    services.database.reader.rows = rows  # type: ignore[method-assign] # only to count
+    tries = [("heron", number) for number in range(5)] + [("egret", number) for number in range(3)]
+    refused = await asyncio.gather(*(limits.hit(LIMIT, "posting", who) for who, _ in tries), return_exceptions=True)
+    assert [isinstance(one, Throttled) for one in refused].count(True) == 2
+    assert refused[5:] == [None] * 3
+    assert max(asked) == 2  # one statement has both
+    assert sum(map(bool, asked)) < len(tries)
 
 
 async def test_a_try_that_is_cancelled_stays_counted(services: Services) -> None:
