@@ -290,6 +290,7 @@ DATA: dict[str, list[str]] = {
     "0068": WAITED,
     "0069": WAITED,
     "0070": WAITED,
+    "0071": WAITED,
 }
 
 
