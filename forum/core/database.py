@@ -55,7 +55,6 @@ from forum.core import jobs
 
 if TYPE_CHECKING:
     from alembic.config import Config
-    from alembic.script import ScriptDirectory
 
 SQLModel.metadata.naming_convention = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -66,6 +65,7 @@ SQLModel.metadata.naming_convention = {
 }
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
+MIGRATING = 0x6D696772  # an advisory lock: whoever comes second waits, and then finds everything done
 
 # SQLSTATEs after which the same statement may succeed a moment later: deadlock, serialisation, lock or statement
 # timeout, a server that is starting, stopping or full (PostgreSQL, appendix A).
@@ -336,7 +336,7 @@ async def _skip_reset(_connection: asyncpg.Connection) -> None:
     """Do nothing: a single statement leaves no state on a connection, and asyncpg's own reset is one more query."""
 
 
-# Alembic takes 11 MB, and the worker beside a server, which migrated, never migrates: it is loaded when it is needed.
+# Alembic takes 11 MB, and hardly any start has anything to migrate: it is loaded when it is needed.
 
 
 def alembic_config(url: str) -> "Config":
@@ -354,12 +354,29 @@ def migrate(url: str, revision: str = "head") -> None:
 
     Call it where no event loop runs: Alembic's environment starts one.
     """
+    if revision == "head" and asyncio.run(_has_migrated(url)):
+        return
     from alembic import command  # noqa: PLC0415 - see above
 
     config = alembic_config(url)
     config.attributes["then"] = jobs.install
     config.attributes["connect"] = Hosts().connect
     command.upgrade(config, revision)
+
+
+async def _has_migrated(url: str) -> bool:
+    """Return whether every migration has run; if so, the job library's tables have its version, too."""
+    engine = engine_for_once(url)
+    async with engine.connect() as connection:
+        await connection.execute(text(f"SELECT pg_advisory_lock({MIGRATING})"))
+        if not (await connection.execute(text("SELECT to_regclass('alembic_version')"))).scalar_one():
+            return False
+        revision = (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar_one_or_none()
+        await connection.rollback()
+        if revision != newest_migration():
+            return False
+        await jobs.install(connection)
+    return True
 
 
 def migrate_back(url: str, revision: str) -> None:
@@ -377,20 +394,15 @@ def migrate_back(url: str, revision: str) -> None:
 
 
 @cache
-def newest_migration() -> str | None:
+def newest_migration() -> str:
     """Return the revision of a database on which every migration of this program has run."""
-    return _scripts().get_current_head()
+    return max(known_migrations())
 
 
-def known_migrations() -> set[str]:
-    """Return every revision that this program has a migration for."""
-    return {script.revision for script in _scripts().walk_revisions()}
-
-
-def _scripts() -> "ScriptDirectory":
-    from alembic.script import ScriptDirectory  # noqa: PLC0415 - see above
-
-    return ScriptDirectory(str(MIGRATIONS))
+@cache
+def known_migrations() -> frozenset[str]:
+    """Return every revision that this program has a migration for: the names of their files begin with them."""
+    return frozenset(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
 class Hosts:
@@ -430,8 +442,15 @@ class Database:
     """The connections of one process to the database at `url` (postgresql+asyncpg://…)."""
 
     def __init__(
-        self, url: str, *, pool_size: int = 10, folder: Path | None = None, direct_url: str | None = None
+        self,
+        url: str,
+        *,
+        pool_size: int = 10,
+        kept: int | None = None,
+        folder: Path | None = None,
+        direct_url: str | None = None,
     ) -> None:
+        """Open none yet. Of `pool_size` at most, only `kept` stay open when nobody uses them; without it, all do."""
         self._folder = folder
         self._full_until = 0.0
         self._probe: asyncio.Task[bool] | None = None
@@ -439,17 +458,17 @@ class Database:
         # Told of each wait for a connection of a millisecond or more: for which pool, and how many seconds.
         self.on_wait: Callable[[str, float], None] = lambda _pool, _seconds: None
         hosts = Hosts()
-        self.transactions = self._engine(url, pool_size, hosts)
+        self.transactions = self._engine(url, pool_size, kept or pool_size, hosts)
         self.reader = Reader(self.transactions, pool_size, hosts, direct_url)
         self.reader.note_wait = partial(self._note_wait, "reads")
         _pool_of(self.transactions).note_wait = partial(self._note_wait, "writes")
         # For the worker: a connection that listens must not be in a transaction.
-        self.autocommit = self._engine(url, pool_size, hosts, isolation_level="AUTOCOMMIT")
+        self.autocommit = self._engine(url, pool_size, pool_size, hosts, isolation_level="AUTOCOMMIT")
         for engine in (self.transactions, self.autocommit):
             event.listen(engine.sync_engine, "handle_error", self._note_error)
 
     @staticmethod
-    def _engine(url: str, pool_size: int, hosts: Hosts, **options: Any) -> AsyncEngine:
+    def _engine(url: str, pool_size: int, kept: int, hosts: Hosts, **options: Any) -> AsyncEngine:
         async def connect(*args: Any, **options: Any) -> asyncpg.Connection:
             """Open a connection. Raises the driver's OperationalError: callers then handle one kind of error."""
             try:
@@ -460,8 +479,9 @@ class Database:
         return create_async_engine(
             url,
             poolclass=_TimedPool,
-            pool_size=pool_size,
-            max_overflow=0,
+            pool_size=min(kept, pool_size),
+            max_overflow=max(0, pool_size - kept),
+            pool_use_lifo=True,  # one that was just used has in its memory what the next statement needs
             pool_timeout=PATIENCE,
             hide_parameters=True,  # in errors and logs: they are people's own words
             connect_args={"server_settings": SERVER_SETTINGS, "timeout": PATIENCE, "async_creator_fn": connect},

@@ -12,6 +12,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 
+from forum import worker
 from forum.core import clock
 from forum.core.database import Prepared
 from forum.core.jobs import Payload
@@ -165,7 +166,7 @@ def worker_of(forum: Forum) -> psutil.Process | None:
     """The process that does the forum's jobs."""
     for process in forum.family():
         with suppress(psutil.Error):
-            if process.cmdline()[-1] == "forum.worker":
+            if process.name() == worker.NAME.decode():
                 return process
     return None
 
