@@ -31,6 +31,7 @@ from sqlalchemy import (
     not_,
     or_,
     select,
+    union,
     union_all,
     update,
 )
@@ -120,7 +121,10 @@ _MARKED = SELECT_VISIBLE.outerjoin(ReadMark, _MARK).add_columns(
 _LISTED = _MARKED.where(THREAD_LISTED)
 _NEWEST_KEY = (col(Thread.last_post_at), col(Thread.id))
 _BY_NEWEST = TypeAdapter(tuple[pagination.Instant, pagination.Identity])
-_WROTE_IN = select(col(Post.thread_id)).where(col(Post.author_id) == any_(VIEWER_PERSONAS))
+# As an array: of a subquery, PostgreSQL takes it that going along all threads finds a page of them soon.
+_WROTE_IN = func.array(
+    select(col(Post.thread_id)).where(col(Post.author_id) == any_(VIEWER_PERSONAS)).distinct().scalar_subquery()
+)
 _SLUG = bindparam("slug", type_=Text())
 # Of all boards, or of one: where no board is named, the parameter is null.
 _ON_BOARD = or_(_SLUG.is_(None), col(Board.slug) == _SLUG)
@@ -130,7 +134,7 @@ _NEWEST = keyset_pages(_LISTED.where(_ON_BOARD), _NEWEST_KEY, falling=True)
 # further than a page is long; among those that they marked since, and those in which a post appeared since, which are
 # few. Asked for all of it at once, PostgreSQL looks at every thread.
 _SOUGHT = (
-    query(col(Thread.id), col(Thread.board_id))
+    query(col(Thread.id), col(Thread.board_id), col(Thread.last_post_at))
     .join(Board, col(Board.id) == col(Thread.board_id))
     .outerjoin(ReadMark, _MARK)
     .where(THREAD_VISIBLE, THREAD_LISTED)
@@ -159,16 +163,19 @@ def _unread_pages() -> tuple[Prepared, Prepared]:
     beyond = [look.where(is_beyond(_NEWEST_KEY, falling=True)) for look in few]
 
     def within(looks: Sequence[Query]) -> Prepared:
-        found = union_all(*(select(look.subquery().c.id) for look in looks))
-        ordered = _MARKED.where(col(Thread.id).in_(found)).order_by(*(column.desc() for column in _NEWEST_KEY))
-        return Prepared(ordered.limit(bindparam("limit", type_=Integer())))
+        places = [look.subquery().c for look in looks]
+        newest = union(*(select(place.last_post_at, place.id) for place in places)).subquery()
+        # Names and boards are read for one page alone, not for all that was found.
+        page = select(newest.c.id).order_by(newest.c.last_post_at.desc(), newest.c.id.desc())
+        chosen = page.limit(bindparam("limit", type_=Integer()))
+        return Prepared(_MARKED.where(col(Thread.id).in_(chosen)).order_by(*(column.desc() for column in _NEWEST_KEY)))
 
     return within([many[0], *few]), within([many[1], *beyond])
 
 
 _UNREAD = _unread_pages()
 _OPENED = keyset_pages(_MARKED.where(col(Thread.author_id) == any_(VIEWER_PERSONAS)), _NEWEST_KEY, falling=True)
-_WRITTEN = keyset_pages(_MARKED.where(col(Thread.id).in_(_WROTE_IN)), _NEWEST_KEY, falling=True)
+_WRITTEN = keyset_pages(_MARKED.where(col(Thread.id) == any_(_WROTE_IN)), _NEWEST_KEY, falling=True)
 _FOLLOWED = keyset_pages(_MARKED.where(col(Thread.id).in_(subscriptions.FOLLOWED)), _NEWEST_KEY, falling=True)
 _OF_MEMBER = {
     ThreadsOf.OPENED: _OPENED,

@@ -84,8 +84,15 @@ LEAST_ROOM = 64 * 2**20  # bytes: four of the files in which PostgreSQL notes ea
 # What asyncpg raises when the connection is lost; InternalClientError when that happens while it reads.
 CONNECTION_LOST = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
-# JIT compiles a plan to machine code, which takes longer than running any of our statements.
-SERVER_SETTINGS = {"jit": "off", "application_name": "forum"}
+# JIT compiles a plan to machine code, which takes longer than running any of our statements. A page of an index is in
+# memory or on a disk without moving parts: with PostgreSQL's usual 4, it rather reads all members to name five of them.
+# Starting helpers for one statement takes ten times as long as a page does, and the processors have other pages to read.
+SERVER_SETTINGS = {
+    "jit": "off",
+    "random_page_cost": "1.1",
+    "max_parallel_workers_per_gather": "0",
+    "application_name": "forum",
+}
 # Planning a page takes three times as long as reading it, and the plan is the same for every reader: so it is planned
 # once. Commits need not wait for the disk: only throttle counts are written here, and losing some in a power cut is
 # harmless.

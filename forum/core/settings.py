@@ -7,7 +7,6 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import parse_qs, urlsplit
-from zoneinfo import available_timezones
 
 from email_validator import EmailNotValidError, validate_email
 from limits import RateLimitItem, parse, parse_many
@@ -15,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from forum.core import contrast
+from forum.core.weekly_hours import known_zones
 
 NOBODY = "no-reply@forum.test"  # the sender while mails are only written to a folder
 POSTGRESQL_PORT = 5432
@@ -132,7 +132,7 @@ def _accent(grounds: tuple[str, ...]) -> AfterValidator:
 
 
 def _time_zone(name: str) -> str:
-    if name not in available_timezones():
+    if name not in known_zones():
         raise ValueError("it must be a name of the IANA time zone database, such as Europe/London")
     return name
 

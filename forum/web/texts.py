@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import nh3
@@ -74,8 +75,16 @@ def read_texts(folder: Path | None) -> Texts:
     A text of the charity is not mixed with that of the wheel in another language: their numbers may differ. A file that
     is still as it was copied is none of the charity's.
     """
-    own, shipped = _files(folder) if folder else {}, _files(SHIPPED)
-    return Texts({name: _read(_edited(own.get(name, {})) or shipped[name]) for name in TEXTS})
+    own = _files(folder) if folder else {}
+    edited = {name: _edited(files) for name, files in own.items()}
+    return Texts(_shipped() | {name: _read(files) for name, files in edited.items() if files})
+
+
+@cache
+def _shipped() -> dict[str, dict[str, Text]]:
+    """Return the texts of the wheel, which stay as they are while the program runs."""
+    files = _files(SHIPPED)
+    return {name: _read(files[name]) for name in TEXTS}
 
 
 def _edited(files: Mapping[str, Path]) -> dict[str, Path]:

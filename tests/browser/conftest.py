@@ -3,8 +3,12 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from playwright.async_api import expect
 
 from tests.browser.house import House, opened
+
+# A machine that is busy with something else takes its time.
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="session")

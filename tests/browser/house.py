@@ -23,8 +23,9 @@ PHONE, NARROW, DESK, ZOOMED = (
     ViewportSize(width=width, height=height)
     for width, height in ((360, 740), (320, 640), (1280, 800), (320, 256))  # the last: 1280 × 1024 at 400 per cent
 )
-# Debian's, and what others are called. Browsers that Playwright would download are not used.
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+# Debian's without a window, which needs half the time, and what others are called. Browsers that Playwright would
+# download are not used.
+PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 NEUTRAL = "/static/neutral"  # where "Leave" leads here: no test asks another site
 
 
@@ -102,7 +103,7 @@ async def opened(folder: Path) -> AsyncIterator[House]:
     """A forum of its own with its data below `folder`; neither it nor the browser outlives the block."""
     executable = program()
     if executable is None:
-        raise RuntimeError("There is no Chromium here: apt-get install chromium")
+        raise RuntimeError("There is no Chromium here: apt-get install chromium-headless-shell")
     port = running.free_port()
     address = f"http://localhost:{port}"  # passkeys need a name, and no address
     ours = {
