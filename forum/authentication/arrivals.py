@@ -38,7 +38,7 @@ class NetworkKey(SQLModel, table=True):
     key: bytes
 
 
-class Arrival(SQLModel, table=True):
+class AccountArrival(SQLModel, table=True):
     """That an account was made, for a day with a digest of its network; longer only where many came together."""
 
     __tablename__ = "arrival"
@@ -62,34 +62,36 @@ async def note(work: Work, member_id: UUID, address: str) -> None:
     digest = keyed_digest(work.settings, "network", key + network.encode())
     # Two who join at the same moment would not see each other; who comes from elsewhere does not wait.
     await session.execute(select(func.pg_advisory_xact_lock(int.from_bytes(digest[:8], signed=True))))
-    session.add(Arrival(member_id=member_id, joined_at=now, network=digest))
+    session.add(AccountArrival(member_id=member_id, joined_at=now, network=digest))
     await session.flush()
-    together = (col(Arrival.network) == digest, col(Arrival.joined_at) > now - WITHIN)
+    together = (col(AccountArrival.network) == digest, col(AccountArrival.joined_at) > now - WITHIN)
     if (await session.execute(select(func.count()).where(*together))).scalar_one() >= MANY:
-        mark = update(Arrival).where(*together).values(is_burst=True)
+        mark = update(AccountArrival).where(*together).values(is_burst=True)
         await session.execute(mark.execution_options(synchronize_session=False))
 
 
 async def joined_in_burst(session: AsyncSession, member_id: UUID) -> bool:
     """Return whether a new account is one of many that joined from one network within an hour."""
-    marked = select(col(Arrival.is_burst)).where(col(Arrival.member_id) == member_id)
+    marked = select(col(AccountArrival.is_burst)).where(col(AccountArrival.member_id) == member_id)
     return bool((await session.execute(marked)).scalar_one_or_none())
 
 
 def select_own(viewer: Viewer) -> Query:
     """Return a select of what is kept of how the viewer joined: no address, and no digest of one."""
-    return query(col(Arrival.joined_at), col(Arrival.is_burst).label("many_joined_from_your_network")).where(
-        col(Arrival.member_id) == viewer.id
-    )
+    return query(
+        col(AccountArrival.joined_at), col(AccountArrival.is_burst).label("many_joined_from_your_network")
+    ).where(col(AccountArrival.member_id) == viewer.id)
 
 
 async def forget(session: AsyncSession, now: datetime) -> None:
     """Throw away the keys of earlier days and the digests that are a day old, and what is known of old accounts."""
     await session.execute(delete(NetworkKey).where(col(NetworkKey.made_on) < now.date()))
-    is_old = col(Arrival.joined_at) <= now - DAY
-    await session.execute(delete(Arrival).where(is_old, ~col(Arrival.is_burst)))
-    await session.execute(delete(Arrival).where(col(Arrival.joined_at) <= now - KEPT))
-    await session.execute(update(Arrival).where(is_old, col(Arrival.network).is_not(None)).values(network=None))
+    is_old = col(AccountArrival.joined_at) <= now - DAY
+    await session.execute(delete(AccountArrival).where(is_old, ~col(AccountArrival.is_burst)))
+    await session.execute(delete(AccountArrival).where(col(AccountArrival.joined_at) <= now - KEPT))
+    await session.execute(
+        update(AccountArrival).where(is_old, col(AccountArrival.network).is_not(None)).values(network=None)
+    )
 
 
 def _public_network(address: str) -> str | None:

@@ -65,7 +65,7 @@ SQLModel.metadata.naming_convention = {
 }
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
-MIGRATING = 0x6D696772  # an advisory lock: whoever comes second waits, and then finds everything done
+MIGRATING = 0x6D696772  # the advisory lock of `migrations/env.py`, which imports nothing from here
 
 # SQLSTATEs after which the same statement may succeed a moment later: deadlock, serialisation, lock or statement
 # timeout, a server that is starting, stopping or full (PostgreSQL, appendix A).
@@ -86,7 +86,7 @@ CONNECTION_LOST = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 # JIT compiles a plan to machine code, which takes longer than running any of our statements. A page of an index is in
 # memory or on a disk without moving parts: with PostgreSQL's usual 4, it rather reads all members to name five of them.
-# Starting helpers for one statement takes ten times as long as a page does, and the processors have other pages to read.
+# Starting helpers for one statement takes ten times as long as a page does, and processors have other pages to read.
 SERVER_SETTINGS = {
     "jit": "off",
     "random_page_cost": "1.1",

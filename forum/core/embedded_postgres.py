@@ -46,6 +46,8 @@ ALWAYS = (
     "--log_min_messages=log",
     # Its own 16 MB are for many writers at once; they are all in memory soon, for the log goes round in them.
     "--wal_buffers=4MB",
+    # Nobody subscribes to it: that takes one process more.
+    "--max_logical_replication_workers=0",
 )
 FORGETFUL = ("--fsync=off", "--synchronous_commit=off", "--full_page_writes=off")
 LOCALE = ("--locale-provider=libc", "--locale=C.UTF-8", "--encoding=UTF8")
