@@ -193,6 +193,7 @@ async def test_a_serving_forum_does_jobs_and_killed_it_leaves_no_worker_behind(
     async with started(tmp_path, "serve", "--workers", workers, FORUM_DATABASE_URL=database_url) as forum:
         await is_told(app, statement)
         assert worker_of(forum)
+        await forum.ready()  # the worker is ready sooner, and whoever still loads the program notices nothing meanwhile
         forum.process.kill()
         await forum.gone()
     assert await put_down(services) == []
