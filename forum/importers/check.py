@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forum.importers.delta.beside import find_differing, is_of_program, put_beside
 from forum.importers.delta.facts import read_boards, read_threads
 from forum.importers.delta.steps import Deciding, KeptHere
+from forum.importers.records import Shown
 from forum.importers.staging import Staging
 from forum.importers.tables import MovedKind
 
@@ -137,6 +138,7 @@ async def compare(session: AsyncSession, staging: Staging, now: datetime) -> Com
         for thread in await read_threads(session, differing[first : first + AT_ONCE]):
             if steps := deciding.decide(thread):
                 found.kept += steps.kept()
+                found.missing -= sum(one.shown != Shown.WAITING for one in steps.withheld)
                 found.gone += sum(one.record is None and bool(one.steps) for one in steps.posts)
                 found.changed += sum(one.record is not None and one.is_any for one in steps.posts)
     found.same -= found.changed + sum(one.kind == MovedKind.POST for one in found.kept)
