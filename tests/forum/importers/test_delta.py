@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -19,12 +20,14 @@ from forum.content.posts.revisions import lock_post_row, replace_body_by_moderat
 from forum.content.posts.tables import Visibility
 from forum.content.posts.visibility import set_visibility
 from forum.content.threads import actions as threads
+from forum.content.threads.tables import ThreadState, ThreadVisibility
 from forum.core import clock
 from forum.features import FEATURES, compare_counts
 from forum.http.services import Services
 from forum.importers import check, run
 from forum.importers.delta import carrying
-from forum.importers.delta.steps import KeptHere, Reason
+from forum.importers.delta.facts import BoardReaders, BoardsNow, PostHere, ThreadHere
+from forum.importers.delta.steps import Deciding, KeptHere, Reason, Step
 from forum.importers.errors import CannotMove
 from forum.importers.plan import Plan
 from forum.importers.records import (
@@ -38,9 +41,10 @@ from forum.importers.records import (
     TextForm,
     ThreadRecord,
 )
+from forum.importers.rows import digest_of
 from forum.importers.run import Import, carry_over
 from forum.importers.staging import Staging
-from forum.importers.tables import ImportRun, MovedKind
+from forum.importers.tables import ImportRun, MovedKind, Was
 from forum.members.tables import Role
 from forum.passwords import hashing
 from moderation.carried_over import CarriedOver
@@ -490,6 +494,73 @@ async def test_a_very_long_post_is_hidden_whole_and_a_part_of_a_blog_hides_nothi
     assert len(parts) > 1
     assert {visibility for _, visibility in parts} == {"removed"}
     assert (answer[1], new[1]) == ("visible", "visible")
+
+
+# How the thread of a team stands here, and whether what the team writes and changes there since comes.
+STANDS: Sequence[tuple[Shown, Mapping[str, Any], set[Reason] | None]] = (
+    (Shown.VISIBLE, {}, None),
+    (Shown.VISIBLE, {"board_id": 1, "version": 2}, {Reason.CHANGED_HERE, Reason.READ_BY_MORE}),
+    (Shown.VISIBLE, {"board_id": 1}, {Reason.READ_BY_MORE}),
+    (Shown.REMOVED, {"was": Was.REMOVED, "visibility": ThreadVisibility.REMOVED}, None),
+    (Shown.REMOVED, {"was": Was.REMOVED}, {Reason.READ_BY_MORE}),
+)
+
+
+def test_what_comes_is_read_by_nobody_who_could_not_read_it_there(tmp_path: Path) -> None:
+    boards = BoardReaders(1, Readers.EVERYONE), BoardReaders(2, Readers.STAFF)
+    known = BoardsNow({one.id: one for one in boards}, {"11": boards[0], "12": boards[1]})
+    for shown, stands, reasons in STANDS:
+        before = thread(8, 12, "Of the team", shown=shown)
+        was = post(17, 8, 2, "As it was."), post(18, 8, 2, "It waits.", shown=Shown.WAITING)
+        changed = [
+            before.model_copy(update={"title": "Of all of the team"}),
+            was[0].model_copy(update={"text": "As it is."}),
+            was[1].model_copy(update={"shown": Shown.VISIBLE}),
+            post(19, 8, 2, "New."),
+        ]
+        posts = (_here(2, was[0], Visibility.VISIBLE, None), _here(3, was[1], Visibility.HELD, Was.WAITING))
+        here = ThreadHere(
+            **{
+                **{"id": 1, "old": "8", "board_id": 2, "author_id": posts[0].author_id, "title": "Of the team"},
+                **{"state": ThreadState.OPEN, "pinned": False, "visibility": ThreadVisibility.VISIBLE, "version": 1},
+                **{"last_number": 3, "digest": digest_of(before), "was": None, "stood_on": "12", "left": 1},
+                **{"posts": posts, **stands},
+            }
+        )
+        with Staging.without_name(tmp_path) as staging:
+            staging.add([BEFORE[0], *changed])
+            put = "INSERT INTO here (kind, old, thread_id) VALUES ('post', ?, 1)"
+            staging.connection.executemany(put, [("17",), ("18",)])
+            steps = Deciding(staging, known, {"12"}, NOW).decide(here)
+        assert steps
+        comes = (dict(steps.columns), [set(one.steps) for one in steps.posts], [one.old for one in steps.new])
+        if reasons is None:
+            assert comes == ({"title": "Of all of the team"}, [{Step.REWORD}, {Step.SHOW}], ["19"])
+            assert not [*steps.kept()]
+        else:
+            assert comes == ({}, [set(), set()], [])
+            assert not steps.is_any
+            assert {one.reason for one in steps.kept() if one.kind == MovedKind.THREAD} == reasons
+            assert [one.reason for one in steps.posts] == [Reason.READ_BY_MORE, Reason.READ_BY_MORE]
+
+
+def _here(number: int, record: PostRecord, visibility: Visibility, was: Was | None) -> PostHere:
+    return PostHere(
+        id=number,
+        number=number,
+        author_id=UUID(int=2),
+        handle="suzie",
+        name="Suzie",
+        visibility=visibility,
+        revision=1,
+        is_carried=False,
+        created_at=NOW,
+        waits=False,
+        old=record.old,
+        digest=digest_of(record),
+        was=was,
+        left=1,
+    )
 
 
 def test_what_stays_as_it_is_here_is_listed_with_its_place(capsys: pytest.CaptureFixture[str]) -> None:

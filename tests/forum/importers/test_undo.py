@@ -40,7 +40,8 @@ from tests.support.scenes import house_rules, sql
 LEFT = {"audit_entry", "page_version", "event", "import_run", "milestone", "throttle_count"}
 # What people do that is in tables of which the sentence says no more than that there are other entries.
 OTHERS = {
-    *("address_disclosure", "addressed_help", "announcement", "answer_template", "appeal", "assessment", "board"),
+    *("address_disclosure", "addressed_help", "announcement", "answer_template", "appeal", "arrival", "assessment"),
+    "board",
     *("concern", "concern_assessment", "concern_audit", "concern_case", "concern_disclosure", "concern_entry"),
     *(
         "concern_exclusion",
