@@ -60,12 +60,15 @@ GOES: Mapping[str, tuple[str, ...]] = {
         *("search.board_id", "subscription.board_id"),
     ),
 }
+# A report that was filed before its post came was filed on the old board: a run gives none a later time than its own.
+FILED_THERE = (
+    "report.filed_at <= (SELECT min(started_at) FROM import_run JOIN moved ON run_id = import_run.id "
+    "JOIN post ON post.thread_id = moved.thread_id WHERE post.id = report.post_id)"
+)
 # Of these, a row goes only if it came from the old board; those that people made here keep what they belong to.
 CAME: Mapping[tuple[str, str], str] = {
     ("decision", "case_id"): "import_run_id IS NOT NULL",
-    # They were filed before their post came.
-    ("report", "case_id"): "filed_at < (SELECT min(started_at) FROM import_run JOIN moved ON run_id = import_run.id "
-    "JOIN post ON post.thread_id = moved.thread_id WHERE post.id = report.post_id)",
+    ("report", "case_id"): FILED_THERE,
     # A later run leaves earlier words, too, and its mark says up to which revision.
     (
         "post_revision",

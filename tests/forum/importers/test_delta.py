@@ -392,12 +392,20 @@ async def test_a_newer_dump_brings_what_changed_and_leaves_what_people_did_here(
             if (change := changed.get((record.kind, getattr(record, "old", "")), {})) is not None
         ),
         *(post(40, 1, 3, "Later still.", written_at=LATELY), post(41, 4, 2, "A maroon secret.", written_at=LATELY)),
+        BanRecord(person="4"),
     ]
+    # Nor does it shut out who works here.
+    works = (
+        "INSERT INTO role_grant (id, member_id, role, given_at) SELECT gen_random_uuid(), id, 'administrator', now()"
+    )
+    await sql(moved, f"{works} FROM member WHERE handle = 'wren' RETURNING 1")
     assert await carry(moved, tmp_path, later)
+    assert await carry(moved, tmp_path, later) is None
     assert await rows(moved, banned) == []
+    staff = KeptHere(MovedKind.PERSON, "4", "/moderation/members/wren", Reason.STAFF)
+    assert staff in (await looked(moved, tmp_path)).kept
     assert await rows(moved, "SELECT visibility FROM post WHERE id = 19") == [("visible",)]
     assert await rows(moved, "SELECT body_markdown FROM post WHERE thread_id = 4") == [("An ochre secret.",)]
-    assert await carry(moved, tmp_path, later) is None
     retitled = "SELECT title, slug FROM thread JOIN board ON board.id = board_id WHERE thread.id = 3"
     assert await rows(moved, retitled) == [("Retitled here", "team-room")]
     found = await looked(moved, tmp_path)
@@ -409,6 +417,7 @@ async def test_a_newer_dump_brings_what_changed_and_leaves_what_people_did_here(
         ("thread", "4", "read_by_more"),
         ("post", "13", "read_by_more"),
         ("thread", "8", "wider_board"),
+        ("person", "4", "staff"),
     ]
 
     # Of whom the earliest runs brought, it was not noted who was banned: a ban that is older was decided about here.
@@ -564,7 +573,7 @@ def _here(number: int, record: PostRecord, visibility: Visibility, was: Was | No
 
 
 def test_what_stays_as_it_is_here_is_listed_with_its_place(capsys: pytest.CaptureFixture[str]) -> None:
-    kept = [KeptHere(MovedKind.POST, str(old), 7, old, Reason.CHANGED_HERE) for old in range(1, 61)]
+    kept = [KeptHere(MovedKind.POST, str(old), f"/threads/7#post-{old}", Reason.CHANGED_HERE) for old in range(1, 61)]
     import_run._report(None, check.Comparison(kept=kept), ())
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "Nothing new: all that the plan takes is here already."
