@@ -72,7 +72,7 @@ _SAID = {
     "held": ("Posts that waited for a moderator", "They wait here, too: each has a case in the queue."),
     "notices": ("Posts that a moderator of the old board changed", "They say so."),
     "split": ("Posts that were too long", "Each is several here."),
-    "reworded": ("Posts that were changed on the old board since", "The earlier words are kept as a revision."),
+    "reworded": ("Posts that were changed on the old board since", "Moderators can read the earlier words."),
     "hidden": (
         "Posts that were removed or deleted on the old board since",
         "They are removed here, and their words are gone from quotes of them.",
@@ -94,6 +94,7 @@ _KEPT = {
     Reason.CHANGED_HERE: "Changed on the old board, and here by people: {:,}. They stay as they are here:",
     Reason.SHOWN_AGAIN: "Shown again on the old board, where they were removed before: {:,}. Here they stay removed:",
     Reason.WIDER_BOARD: "Moved on the old board to where more people read: {:,}. Here they stay where they are:",
+    Reason.READ_BY_MORE: "New or changed on the old board, in a thread that more people read here: {:,}. It stays out:",
     Reason.TOO_LONG: "Changed on the old board, and too long for one post here: {:,}. They stay as they are here:",
     Reason.STAFF: "Banned on the old board since, and working here: {:,}. They are not banned here. Decide yourselves:",
 }

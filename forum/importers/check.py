@@ -12,6 +12,7 @@ from forum.importers.delta.beside import find_differing, is_of_program, put_besi
 from forum.importers.delta.facts import read_boards, read_threads
 from forum.importers.delta.people import find_banned_staff
 from forum.importers.delta.steps import Deciding, KeptHere
+from forum.importers.records import Shown
 from forum.importers.staging import Staging
 from forum.importers.tables import MovedKind
 
@@ -138,6 +139,7 @@ async def compare(session: AsyncSession, staging: Staging, now: datetime) -> Com
         for thread in await read_threads(session, differing[first : first + AT_ONCE]):
             if steps := deciding.decide(thread):
                 found.kept += steps.kept()
+                found.missing -= sum(one.shown != Shown.WAITING for one in steps.withheld)
                 found.gone += sum(one.record is None and bool(one.steps) for one in steps.posts)
                 found.changed += sum(one.record is not None and one.is_any for one in steps.posts)
     found.kept += await find_banned_staff(session, staging, which, now)

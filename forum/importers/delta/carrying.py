@@ -260,8 +260,8 @@ class _Writing:
             (placed.edited_by or placed.author).id,
             min(placed.record.edited_at or self.setting.now, self.setting.now),
         )
-        # As where a moderator of ours changes words: what they took out only moderators can read.
-        replace_body(self.session, post, words[:2], by, at, sealed=placed.edited_by is not None)
+        # Nobody knows for certain who changed it there, or what they took out: so only moderators can read it.
+        replace_body(self.session, post, words[:2], by, at, sealed=True)
         post.content_warning = new.content_warning
         if new.edited and post.visibility != Visibility.REMOVED:
             post.notice = json.loads(notice_of(new, placed) or "null")
@@ -384,7 +384,8 @@ class _Writing:
         steps = self.change.steps
         here = steps.thread
         values: dict[str, Any] = {"digest": steps.digest, "was": steps.was, "stood_on": steps.stood_on}
-        if self.thread.version != here.version:
+        # What people here changed stays theirs, also where the run changes something else of the thread.
+        if self.thread.version != here.version and not here.is_touched:
             values["revision"] = self.thread.version
         if values != {"digest": here.digest, "was": here.was, "stood_on": here.stood_on}:
             await self._note(MovedKind.THREAD, here.old, values)

@@ -38,7 +38,7 @@ from forum.importers.people import (
 )
 from forum.importers.records import BanRecord, PersonRecord
 from forum.importers.staging import Staging
-from forum.importers.tables import MovedItem, MovedKind, Was
+from forum.importers.tables import ImportRun, MovedItem, MovedKind, Was
 from forum.members.roles import has_role
 from forum.members.tables import Member, RulesAcceptance
 
@@ -53,6 +53,7 @@ class ChangedPerson:
     digest: bytes
     is_other: bool  # their address or password
     is_banned: bool | None  # None: as before
+    is_decided: bool  # their ban came before bans were noted: whether it was lifted here, nobody knows any more
 
 
 def has_signed_in(*, hashes_were_ours: bool) -> ColumnElement[bool]:
@@ -85,7 +86,8 @@ async def find_changed_people(session: AsyncSession, staging: Staging, arrival: 
         is_banned = record.old in bans and (was_banned or not row.is_staff)
         if is_other or was_banned != is_banned:
             changed = None if was_banned == is_banned else is_banned
-            found.append(ChangedPerson(row.id, row.handle, record, digest, is_other, changed))
+            is_decided = bool(changed) and not row.noted_bans and _came_before(bans[record.old], row.started_at)
+            found.append(ChangedPerson(row.id, row.handle, record, digest, is_other, changed, is_decided))
     return found
 
 
@@ -124,12 +126,26 @@ async def carry_changed_people(
                 await _ban_or_note(session, batch, bans, arrival)
 
 
+def _came_before(ban: BanRecord, moment: datetime) -> bool:
+    return ban.since is not None and ban.since < moment
+
+
 async def _read_people(session: AsyncSession, staging: Staging, arrival: Arrival) -> dict[str, Any]:
     signed_in = has_signed_in(hashes_were_ours=staging.source.has_handles)
+    # Runs that noted of threads where they stood noted bans, too; the earliest ones noted neither.
+    noting = select(col(MovedItem.run_id)).where(
+        col(MovedItem.kind) == MovedKind.THREAD, col(MovedItem.stood_on).is_not(None)
+    )
     people = (
         select(col(MovedItem.old), col(MovedItem.digest), col(MovedItem.was), col(Member.id), col(Member.handle))
-        .add_columns(signed_in.label("has_signed_in"), has_role().label("is_staff"))
+        .add_columns(
+            signed_in.label("has_signed_in"),
+            has_role().label("is_staff"),
+            col(MovedItem.run_id).in_(noting).label("noted_bans"),
+            col(ImportRun.started_at),
+        )
         .join(Member, col(Member.id) == col(MovedItem.member_id))
+        .join(ImportRun, col(ImportRun.id) == col(MovedItem.run_id))
         .where(
             col(MovedItem.source) == arrival.source,
             col(MovedItem.kind) == MovedKind.PERSON,
@@ -177,12 +193,14 @@ async def _ban_or_note(
     banned = (
         (ComingPerson(one.record.old, one.record, NewNames(one.handle, "", ""), ""), {"id": one.member_id})
         for one in batch
-        if one.member_id in shut_out
+        if one.member_id in shut_out and not one.is_decided
     )
     await ban(session, banned, bans, arrival)
     for one in batch:
         if one.is_banned is False:  # moderators here decide how long it lasts; but the next one is a new one
             await session.execute(_moved(arrival, one).values(was=None))
+        elif one.is_decided:
+            await session.execute(_moved(arrival, one).values(was=Was.BANNED))
 
 
 def _moved(arrival: Arrival, one: ChangedPerson) -> Any:

@@ -44,6 +44,7 @@ class Reason(StrEnum):
     SHOWN_AGAIN = "shown_again"  # removed before, and no more: only a person brings it back
     WIDER_BOARD = "wider_board"  # it moved there to a board that more people read
     TOO_LONG = "too_long"  # its words now are more or fewer posts than before
+    READ_BY_MORE = "read_by_more"  # more people read its thread here than there, since somebody here decided so
     STAFF = "staff"  # they were banned there, and work here: only a person keeps them out
 
 
@@ -92,6 +93,7 @@ class ThreadSteps:
     was: Was | None
     stood_on: str | None
     new: Sequence[PostRecord]
+    withheld: Sequence[PostRecord] = ()  # new posts that do not come, because more people would read them here
     reasons: Collection[Reason] = field(default=())
 
     @property
@@ -130,7 +132,10 @@ class Deciding:
         if record is not None and stays and record.board not in self.taken:
             return None
         board, reasons, shown = self._place(thread, record, records)
-        columns, digest = self._columns(thread, record, reasons)
+        stands_on = board or self.boards.by_id[thread.board_id]
+        is_read_by_more = self._is_read_by_more(thread, record, shown, stands_on)
+        place = _Place(thread, record, shown, records, stands_on, is_read_by_more)
+        columns, digest = self._columns(place, reasons)
         # The first post says what of the title had no room in it, and how a vote went.
         renews_first = "title" in columns or (
             record is not None and record.poll is not None and digest != thread.digest
@@ -138,10 +143,11 @@ class Deciding:
         if board is not None:
             columns["board_id"] = board.id
         was = self._hide_thread(thread, record, shown, columns, reasons)
-        place = _Place(thread, record, shown, records)
         posts = [self._decide_post(place, post) for post in thread.posts if post.old]
         if renews_first and posts and posts[0].post.number == 1:
             posts[0] = posts[0].renewed()
+        new = self._new(thread, record, shown)
+        withheld = new if place.is_read_by_more else ()
         return ThreadSteps(
             thread=thread,
             record=record,
@@ -151,8 +157,9 @@ class Deciding:
             digest=thread.digest if reasons else digest,
             was=was,
             stood_on=record.board if record and not reasons else thread.stood_on,
-            new=self._new(thread, record, shown),
-            reasons=sorted(reasons),
+            new=() if withheld else new,
+            withheld=withheld,
+            reasons=sorted(reasons | ({Reason.READ_BY_MORE} if withheld else set())),
         )
 
     # Threads
@@ -182,10 +189,24 @@ class Deciding:
         is_other = there is None or there.id != thread.board_id
         return is_other and not thread.is_touched and _is_changed(thread.digest, record)
 
-    def _columns(
-        self, thread: ThreadHere, record: ThreadRecord | None, reasons: set[Reason]
-    ) -> tuple[dict[str, Any], bytes | None]:
+    def _is_read_by_more(
+        self, thread: ThreadHere, record: ThreadRecord | None, shown: Shown, stands_on: BoardReaders
+    ) -> bool:
+        """Return whether more people read a thread here than there: people here moved it, or showed it again.
+
+        What its people wrote there before is here by that decision; what they write now was never decided about.
+        """
+        if record is None:
+            return False
+        was_removed = _SHOWN_WHEN.get(thread.was, Shown.REMOVED) == Shown.REMOVED
+        if shown == Shown.REMOVED and was_removed and thread.visibility != ThreadVisibility.REMOVED:
+            return True
+        there = self.boards.by_old.get(record.board)
+        return there is not None and is_wider(stands_on.readers, there.readers)
+
+    def _columns(self, place: "_Place", reasons: set[Reason]) -> tuple[dict[str, Any], bytes | None]:
         """Return what a thread gets of its title, lock and pin, and by which digest it is known then."""
+        thread, record = place.thread, place.record
         if record is None or not _is_changed(thread.digest, record):
             return {}, thread.digest
         wanted = {
@@ -196,6 +217,9 @@ class Deciding:
         columns = {name: value for name, value in wanted.items() if getattr(thread, name) != value}
         if columns and thread.is_touched:
             reasons.add(Reason.CHANGED_HERE)
+            return {}, thread.digest
+        if place.is_read_by_more and ("title" in columns or record.poll is not None):
+            reasons.add(Reason.READ_BY_MORE)
             return {}, thread.digest
         return columns, digest_of(record)
 
@@ -232,16 +256,20 @@ class Deciding:
     def _decide_post(self, place: "_Place", post: PostHere) -> PostSteps:
         record = place.records.get(post.old or "")
         if record is None:
-            hides = post.was != Was.GONE and post.visibility in SHOWN
+            # Of what was removed there already, people here may have shown it again.
+            hides = post.was not in {Was.GONE, Was.REMOVED} and post.visibility in SHOWN
             hiding = frozenset({Step.HIDE} if hides else ())
             return PostSteps(post, None, Shown.REMOVED, hiding, post.digest, Was.GONE)
         shown = self._shown(place, post, record)
         step, was, reason = _decide_visibility(post, shown)
+        is_read_by_more = place.is_read_by_more and record.thread == place.thread.old
+        if step == Step.SHOW and is_read_by_more:
+            step, was, reason = None, post.was, Reason.READ_BY_MORE
         steps = {step} if step else set[Step]()
         # What was taken back here for good stays so, whatever it says there.
         is_other = post.digest is not None and not _has_same_words(place.thread, post, record)
         if is_other and reason is None and post.visibility != Visibility.WITHDRAWN:
-            reason = _why_not_reworded(place.thread, post, record)
+            reason = Reason.READ_BY_MORE if is_read_by_more else _why_not_reworded(place.thread, post, record)
             steps |= {Step.REWORD} if reason is None else set()
         digest = post.digest if reason or post.digest is None else digest_of(record)
         return PostSteps(post, record, shown, frozenset(steps), digest, was, reason)
@@ -252,8 +280,7 @@ class Deciding:
             return shown_in(place.record.model_copy(update={"shown": place.shown}), record, post.number == 1)
         elsewhere = self._find_thread(record.thread)
         board = self.boards.by_old.get(elsewhere.board) if elsewhere else None
-        here = self.boards.by_id[place.thread.board_id]
-        if elsewhere is None or board is None or is_wider(here.readers, board.readers):
+        if elsewhere is None or board is None or is_wider(place.stands_on.readers, board.readers):
             return Shown.REMOVED
         return max(elsewhere.shown, record.shown, key=_NARROWER.index)
 
@@ -281,6 +308,8 @@ class _Place:
     record: ThreadRecord | None
     shown: Shown
     records: Mapping[str, PostRecord]
+    stands_on: BoardReaders  # the board here, once it has moved
+    is_read_by_more: bool  # here than there
 
 
 def _why_not_reworded(thread: ThreadHere, post: PostHere, record: PostRecord) -> Reason | None:

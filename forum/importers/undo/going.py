@@ -75,8 +75,12 @@ CAME: Mapping[tuple[str, str], str] = {
         "post_id",
     ): "post_revision.number < (SELECT moved.revision FROM moved JOIN post USING (thread_id, number) "
     "WHERE moved.kind = 'post' AND post.id = post_revision.post_id)",
-    ("thread_title_revision", "thread_id"): "sealed AND NOT EXISTS (SELECT FROM measure "
-    "WHERE measure.thread_id = thread_title_revision.thread_id AND kind = 'retitle')",
+    # So does its mark of a thread; where it has another version by now, people here may have given it another title.
+    (
+        "thread_title_revision",
+        "thread_id",
+    ): "sealed AND EXISTS (SELECT FROM thread JOIN moved ON moved.thread_id = thread.id AND kind = 'thread' "
+    "WHERE thread.id = thread_title_revision.thread_id AND moved.revision = version)",
 }
 # Columns that name something without a foreign key to it.
 LOOSE = {

@@ -244,13 +244,14 @@ async def test_members_come_with_their_names_and_passwords_and_can_leave_for_goo
 
     quoting = "SELECT split_part(body_markdown, E'\\n', 1) FROM post WHERE body_markdown LIKE '%Elsewhere%'"
     assert await rows(moved, quoting) == [("> **\\@worried-mum-of-3 wrote:**",)]
+    await sql(moved, "UPDATE moved SET was = 'banned' WHERE kind = 'person' AND old = '3' RETURNING 1")  # once
     await _leave(moved, "worried-mum-of-3")
     assert await rows(moved, quoting) == [(f"> **\\@{GONE * 16} wrote:**",)]
     assert await rows(moved, "SELECT old FROM moved WHERE kind = 'thread' AND digest IS NULL ORDER BY old") == [
         (old,) for old in ("1", "5", "6")
     ]
-    gone = "SELECT member_id, digest FROM moved WHERE kind = 'person' AND old = '3'"
-    assert await rows(moved, gone) == [(None, None)]
+    gone = "SELECT member_id, digest, was FROM moved WHERE kind = 'person' AND old = '3'"
+    assert await rows(moved, gone) == [(None, None, None)]
     assert await rows(moved, "SELECT old FROM moved WHERE kind = 'post' AND digest IS NULL ORDER BY old") == [
         (old,) for old in ("1", "12", "13", "9")
     ]

@@ -1,6 +1,7 @@
 """An import is taken back, and the forum is as it was; until people did something with what came, which keeps it."""
 
 import contextlib
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,22 @@ from forum.core import clock
 from forum.http.services import Services
 from forum.importers.errors import CannotMove
 from forum.importers.plan import HERE
-from forum.importers.records import BoardRecord, Readers, ReportRecord, TermRecord, ThreadRecord, WarningRecord
+from forum.importers.records import (
+    BanRecord,
+    BoardRecord,
+    Readers,
+    ReportRecord,
+    Shown,
+    TermRecord,
+    ThreadRecord,
+    WarningRecord,
+)
 from forum.importers.undo import taking_back
 from forum.importers.undo.deeds import NOUNS, count_deeds, describe
 from forum.importers.undo.going import CAME, GOES, collect, read_keys
 from forum.importers.undo.taking_back import look, take_back
 from forum.members.tables import Role
-from tests.forum.importers.test_moving_in import API, PASSWORD, THEN, move_in, post, rows, small_board
+from tests.forum.importers.test_moving_in import API, PASSWORD, THEN, move_in, post, rows, small_board, today
 from tests.support import make
 from tests.support.jobs import run_due_jobs, run_hourly_jobs
 from tests.support.scenes import house_rules, sql
@@ -30,7 +40,8 @@ from tests.support.scenes import house_rules, sql
 LEFT = {"audit_entry", "page_version", "event", "import_run", "milestone", "throttle_count"}
 # What people do that is in tables of which the sentence says no more than that there are other entries.
 OTHERS = {
-    *("address_disclosure", "addressed_help", "announcement", "answer_template", "appeal", "assessment", "board"),
+    *("address_disclosure", "addressed_help", "announcement", "answer_template", "appeal", "arrival", "assessment"),
+    "board",
     *("concern", "concern_assessment", "concern_audit", "concern_case", "concern_disclosure", "concern_entry"),
     *(
         "concern_exclusion",
@@ -77,9 +88,17 @@ async def before(services: Services) -> dict[str, list[str]]:
 async def moved(services: Services, before: dict[str, list[str]], tmp_path: Path) -> Services:
     """A forum into which the small board moved, and whose worker did all that was to do."""
     assert before["post"]
-    await move_in(services, tmp_path, decided_board(clock.now()), b15={"into": f"{HERE}new-here"})
+    await move_in(services, tmp_path, decided_board(today()), b15={"into": f"{HERE}new-here"})
     await run_due_jobs(services, clock.now())
     return services
+
+
+# What became of some of it on the old board.
+CHANGED: Mapping[tuple[str, str], dict[str, Any]] = {
+    ("post", "2"): {"shown": Shown.REMOVED},  # somebody quoted it
+    ("post", "13"): {"text": "Is really anybody here?"},
+    ("thread", "6"): {"title": "No longer new"},
+}
 
 
 def decided_board(now: datetime) -> list[Any]:
@@ -105,6 +124,16 @@ async def test_once_it_is_taken_back_the_forum_is_as_it_was(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # A newer dump hides, rewords and retitles something, and bans somebody.
+    newer = [
+        record.model_copy(update=CHANGED.get((record.kind, getattr(record, "old", "")), {}))
+        for record in (*decided_board(today()), BanRecord(person="10", reason="Angry, too"))
+    ]
+    await move_in(moved, tmp_path, newer, "newer", b15={"into": f"{HERE}new-here"})
+    counts = "SELECT counts FROM import_run ORDER BY started_at DESC LIMIT 1"
+    assert await rows(moved, counts) == [
+        ({"moved": {}, **dict.fromkeys(("banned", "changed_threads", "hidden", "reworded"), 1)},)
+    ]
     # Somebody reads, signed in and not; and moderators are called to what waits.
     answer = await guest.post(f"{API}/sessions", json=make.signing_in("Worried Mum of 3", PASSWORD))
     thread = await _thread(moved, "Is it my fault?")
@@ -126,14 +155,17 @@ async def test_once_it_is_taken_back_the_forum_is_as_it_was(
     for batch in range(4):
         with contextlib.suppress(KeyboardInterrupt):
             await take_back(moved.database, seen=_killed)
-        assert await rows(moved, "SELECT state, ended_at IS NULL FROM import_run") == [("undoing", False)], batch
+        assert await rows(moved, "SELECT DISTINCT state, ended_at IS NULL FROM import_run") == [("undoing", False)], (
+            batch
+        )
     with pytest.raises(CannotMove, match="is being taken back"):
         await move_in(moved, tmp_path, small_board(clock.now()), "again")
     await take_back(moved.database)
-    assert await rows(moved, "SELECT state FROM import_run") == [("undone",)]
+    assert await rows(moved, "SELECT DISTINCT state FROM import_run") == [("undone",)]
     acts = "SELECT act FROM audit_entry WHERE act LIKE 'import.%' ORDER BY number"
     assert [act for (act,) in await rows(moved, acts)] == [
-        f"import.{what}" for what in ("began", "ended", "undo_began", "undone")
+        f"import.{what}"
+        for what in ("began", "ended", "began", "ended", "undo_began", "undo_began", "undone", "undone")
     ]
 
     assert (await guest.get(f"{API}/threads/{thread}/posts")).status_code == 404
@@ -185,6 +217,10 @@ DEEDS = {
     f"INSERT INTO bookmark (member_id, post_id, saved_at) VALUES ({_ORLA}, {_POST}, now())": "1 bookmark",
     f"INSERT INTO post_revision (post_id, number, body_markdown, body_html, sealed, written_at) "
     f"VALUES ({_POST}, 1, 'Before', '<p>Before</p>', false, now())": "1 edited post",
+    # As where a moderator changes it without a case, or where somebody else who may does.
+    f"WITH now_it_is AS (UPDATE thread SET version = 2 WHERE id = {_MUMS}) INSERT INTO thread_title_revision "
+    f"(thread_id, number, title, sealed, written_at, written_by) "
+    f"SELECT {_MUMS}, 1, 'Is it mine?', true, now(), {_NIA}": "1 changed title",
     f"INSERT INTO case_note (id, case_id, author_id, text, at) "
     f"VALUES (gen_random_uuid(), {_HELD}, {_ORLA}, 'I know him.', now())": "1 note of the team",
     f"INSERT INTO role_grant (id, member_id, role, given_at) "
@@ -207,8 +243,9 @@ async def test_what_people_did_here_keeps_all_of_it(moved: Services, monkeypatch
             await session.rollback()
     # What a later run of the old board changed counts for nothing.
     async with moved.database.work() as session:
-        edited = f"UPDATE moved SET revision = 2 WHERE thread_id = {_MUMS} AND number = 2 AND kind = 'post'"
-        for statement in (edited, next(deed for deed, said in DEEDS.items() if said == "1 edited post")):
+        marks = f"UPDATE moved SET revision = 2 WHERE thread_id = {_MUMS} AND (number = 2 OR kind = 'thread')"
+        changes = [deed for deed, said in DEEDS.items() if said in {"1 edited post", "1 changed title"}]
+        for statement in (marks, *changes):
             await session.execute(text(statement))
         going = await read_keys(session)
         await collect(session, going, taking_back.ROOTS, {"source": "phpbb Kin"})
