@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import datetime
 
-import ua_parser
 from fastapi import FastAPI, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
@@ -45,7 +44,7 @@ from forum.api.openapi import Resource
 from forum.api.privacy import account_deletion, exports, legal_holds, lost_mailboxes
 from forum.authentication.sessions import SessionCache
 from forum.content import crisis_help
-from forum.core import embedded_postgres, logs, secret_key
+from forum.core import embedded_postgres, logs, memory, secret_key
 from forum.core.api_quota import ApiQuota
 from forum.core.database import Database
 from forum.core.errors import Throttled
@@ -55,7 +54,7 @@ from forum.core.page_versions import PageVersions
 from forum.core.rate_limits import RateLimits
 from forum.core.settings import Settings
 from forum.core.wake_ups import CommitBell
-from forum.http import compression, middleware, page_cache, problems, quota_middleware, refused_words
+from forum.http import compression, middleware, page_cache, problems, quota_middleware, refused_words, session_cookie
 from forum.http.services import Services
 from forum.notifications.live_events.hub import LiveEvents
 from forum.passwords.breached_passwords import breached_passwords_of
@@ -428,12 +427,13 @@ def process_app() -> FastAPI:
     embedded_postgres.stop_with_parent()
     secret_key.secret_key(settings)  # ends here and not at a request when it can neither be read nor made
     app = create_app(settings)
-    ua_parser.parse_user_agent("")  # builds its tables now, and not while the first member signs in
+    session_cookie.kind_of_client("")  # builds its tables now, and not while the first member signs in
     screen("", settings.screening_region)  # compiles for half a second, which no first post should wait for
     # Objects that exist by now stay: to search all of them for garbage again and again would delay requests.
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS)
+    memory.give_back()
     return app
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from forum.administration import accounts, invitations
 from forum.administration.webhooks import jobs as webhook_jobs
 from forum.advising import claims, lateness, notes, sorting
-from forum.authentication import failed_sign_ins, handles, profiles, sessions
+from forum.authentication import arrivals, failed_sign_ins, handles, profiles, sessions
 from forum.authentication.second_factor import passkeys
 from forum.content import (
     addressed_help,
@@ -168,6 +168,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="importers.forgetting", clean_up=forgetting.forget_old),
     Feature(name="authentication.failed_sign_ins", clean_up=failed_sign_ins.delete_expired),
     Feature(name="authentication.registration"),
+    Feature(name="authentication.arrivals", export=export_contents.export_arrival, clean_up=arrivals.forget),
     Feature(name="authentication.email_addresses"),
     Feature(name="authentication.password_resets"),
     Feature(name="authentication.second_factor.enrolment"),

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from forum.core.settings import Settings
 
-# Whoever comes second waits here, and then finds everything done.
+# Whoever comes second waits here, and then finds everything done; `forum/core/database.py` waits with the same number.
 MIGRATING = 0x6D696772
 # A migration that cannot have its lock at once gives up rather than queue every reader behind it.
 PATIENCE = ("SET lock_timeout = '5s'", "SET statement_timeout = '15min'")

@@ -1,7 +1,6 @@
 """Signs of spam in what newcomers write, and what a case says of them. None of it holds words of danger.
 
-Copies are sought among the posts of the last 24 hours by members in their first days: the third waits. No address of a
-network is kept, so nobody can tell whether accounts came from one: only that many joined within the same hour.
+Copies are sought among the posts of the last 24 hours by members in their first days: the third waits.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -13,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
+from forum.authentication import arrivals
 from forum.content.posts.tables import Post, Visibility
 from forum.content.threads.tables import Thread
 from forum.core import side_process
@@ -131,7 +131,7 @@ async def list_signals(work: Work, case_id: UUID) -> list[str]:
     """Return what is known of the account of somebody who was in their first days when their case was opened.
 
     `throw_away_mail`: their mail address is of a kind that is thrown away; `joined_together`: many joined within the
-    same hour.
+    same hour; `joined_from_one_network`: many did from the same network.
     """
     session, newcomer = work.session, timedelta(days=work.settings.newcomer_days)
     case = await session.get_one(Case, case_id)
@@ -141,7 +141,11 @@ async def list_signals(work: Work, case_id: UUID) -> list[str]:
     near = col(Member.joined_at).between(member.joined_at - TOGETHER, member.joined_at + TOGETHER)
     joined = (await session.execute(select(func.count()).select_from(Member).where(near))).scalar_one()
     domain = (member.email or "").rpartition("@")[2].casefold()
-    signals = {"throw_away_mail": domain in links.hosts("throw_away_mail"), "joined_together": joined >= MANY}
+    signals = {
+        "throw_away_mail": domain in links.hosts("throw_away_mail"),
+        "joined_together": joined >= MANY,
+        "joined_from_one_network": await arrivals.joined_in_burst(session, member.id),
+    }
     return [name for name, holds in signals.items() if holds]
 
 

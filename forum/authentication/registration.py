@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum.authentication import email_addresses
+from forum.authentication import arrivals, email_addresses
 from forum.authentication.profiles import (
     Profile,
     handle_taken,
@@ -90,6 +90,7 @@ async def register(
             for result in judged:
                 await work.gate.record(work.session, ("member", member.id), result, work.now)
             await email_addresses.enqueue_verification(work.session, member, work.now)
+            await arrivals.note(work, member.id, address)
             if repeat:
                 await repeat.keep(work, member.id)
             return await read_profile(work.session, member.id)

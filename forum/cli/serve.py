@@ -14,7 +14,6 @@ import typer
 import uvicorn
 from rich.progress import Progress
 from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
 from forum import demo, worker
 from forum.app import check_pages, create_app
@@ -66,10 +65,11 @@ def serve(
     lines = () if settings.smtp_url else (f"Without FORUM_SMTP_URL, mails go to {smtp.choose_transport(settings)}",)
     port = settings.port if port is None else port
     listening = Listening(host=host or settings.host, port=port, processes=workers, with_worker=with_worker)
+    first_worker = worker.fork() if with_worker else None
     with _alone(settings), database_of(settings, listening.all_processes) as url:
         first_steps(url)
         refuse_too_many_connections(url, settings, listening.all_processes)
-        _serve(settings, url, listening, lines)
+        _serve(settings, url, listening, lines, first_worker)
 
 
 @cli.command(name="demo")
@@ -93,6 +93,7 @@ def run_demo(
     host = host or settings.host
     if not for_everybody and not _is_this_machine(host):
         fail(EVERYBODY)
+    first_worker = worker.fork() if with_worker else None
     with _alone(settings), database_of(settings, processes=2) as url:
         first_steps(url)
         keys = with_work(url, lambda work: _fill_demo(work, settings.data))
@@ -100,7 +101,7 @@ def run_demo(
         lines = (mails, "", "Sign in there as one of these.", *CODES, *_sign_ins(keys), "")
         port = settings.port if port is None else port
         listening = Listening(host=host, port=port, processes=1, with_worker=with_worker)
-        _serve(settings, url, listening, lines)
+        _serve(settings, url, listening, lines, first_worker)
 
 
 @cli.command(name="worker")
@@ -206,7 +207,9 @@ class Listening:
         return self.processes + self.with_worker
 
 
-def _serve(settings: Settings, url: str, listening: Listening, lines: tuple[str, ...]) -> None:
+def _serve(
+    settings: Settings, url: str, listening: Listening, lines: tuple[str, ...], first_worker: worker.Forked | None
+) -> None:
     """Print where the forum is, and answer requests until told to stop; then finish those that are under way."""
     host, port, workers = listening.host, listening.port, listening.processes
     # For this process's application, and for its workers': through a pooler, where there is one.
@@ -233,46 +236,15 @@ def _serve(settings: Settings, url: str, listening: Listening, lines: tuple[str,
     )
     if settings.has_metrics and workers > 1:
         metrics.share_between_processes(settings.data / "metrics")
-    with worker.beside() if listening.with_worker else nullcontext():
+    with worker.beside(url, first_worker) if listening.with_worker else nullcontext():
         signals.raise_if_signalled()
         if workers == 1:
             with suppress(KeyboardInterrupt):
                 uvicorn.Server(config).run()
             return
-        processes = Workers(config, [config.bind_socket()])
+        from forum.cli.server_processes import ServerProcesses  # noqa: PLC0415 - most forums have one, of 1 MB less
+
+        processes = ServerProcesses(config, [config.bind_socket()])
         processes.run()
         if processes.cannot_start:
             sys.exit(STARTUP_FAILURE)
-
-
-class Workers(Multiprocess):
-    """Several processes that answer requests, and this one, which replaces those that die.
-
-    Uvicorn's own loop also kills those that do not answer to it within five seconds: on a slow machine,
-    all that are still starting, again and again; and it would not hear Ctrl-C meanwhile.
-    """
-
-    cannot_start = False
-
-    def keep_subprocess_alive(self) -> None:
-        """Replace those that died."""
-        for place, process in enumerate(self.processes):
-            if self.should_exit.is_set():
-                return
-            if process.process.is_alive():
-                continue
-            log.error("worker died", process=process.pid, status=process.exitcode)
-            if process.exitcode == STARTUP_FAILURE:
-                # So would the next one.
-                self.cannot_start = True
-                self.should_exit.set()
-                return
-            metrics.forget_process(process.pid)
-            self.processes[place] = Process(self.config, self.sockets)
-            self.processes[place].start()
-
-    def terminate_all(self) -> None:
-        """Let them finish what they began; new connections are refused at once, so that nobody waits in vain."""
-        for listener in self.sockets:
-            listener.close()
-        super().terminate_all()

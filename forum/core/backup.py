@@ -31,6 +31,7 @@ LEFT_OUT = (
     "mail",
     "mailed_link",
     "member_session",
+    "network_key",
     "passkey_challenge",
     "search",
     "throttle_count",

@@ -56,7 +56,6 @@ from forum.core.driver_session import CONNECTION_LOST, DriverSession
 
 if TYPE_CHECKING:
     from alembic.config import Config
-    from alembic.script import ScriptDirectory
 
 SQLModel.metadata.naming_convention = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -67,6 +66,7 @@ SQLModel.metadata.naming_convention = {
 }
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
+MIGRATING = 0x6D696772  # the advisory lock of `migrations/env.py`, which imports nothing from here
 
 # SQLSTATEs after which the same statement may succeed a moment later: deadlock, serialisation, lock or statement
 # timeout, a server that is starting, stopping or full (PostgreSQL, appendix A).
@@ -83,9 +83,8 @@ LEAST_WAIT = 0.001  # seconds for a database connection, of which monitoring is 
 LEAST_ROOM = 64 * 2**20  # bytes: four of the files in which PostgreSQL notes each change before it makes it
 
 # JIT compiles a plan to machine code, which takes longer than running any of our statements. A page of an index is in
-# memory or on a disk without moving parts: with PostgreSQL's usual 4, it rather reads all members to name five of
-# them. Starting helpers for one statement takes ten times as long as a page does, and the processors have other pages
-# to read.
+# memory or on a disk without moving parts: with PostgreSQL's usual 4, it rather reads all members to name five of them.
+# Starting helpers for one statement takes ten times as long as a page does, and processors have other pages to read.
 SERVER_SETTINGS = {
     "jit": "off",
     "random_page_cost": "1.1",
@@ -342,7 +341,7 @@ async def _skip_reset(_connection: asyncpg.Connection) -> None:
     """Do nothing: a single statement leaves no state on a connection, and asyncpg's own reset is one more query."""
 
 
-# Alembic takes 11 MB, and the worker beside a server, which migrated, never migrates: it is loaded when it is needed.
+# Alembic takes 11 MB, and hardly any start has anything to migrate: it is loaded when it is needed.
 
 
 def alembic_config(url: str) -> "Config":
@@ -360,12 +359,29 @@ def migrate(url: str, revision: str = "head") -> None:
 
     Call it where no event loop runs: Alembic's environment starts one.
     """
+    if revision == "head" and asyncio.run(_has_migrated(url)):
+        return
     from alembic import command  # noqa: PLC0415 - see above
 
     config = alembic_config(url)
     config.attributes["then"] = jobs.install
     config.attributes["connect"] = Hosts().connect
     command.upgrade(config, revision)
+
+
+async def _has_migrated(url: str) -> bool:
+    """Return whether every migration has run; if so, the job library's tables have its version, too."""
+    engine = engine_for_once(url)
+    async with engine.connect() as connection:
+        await connection.execute(text(f"SELECT pg_advisory_lock({MIGRATING})"))
+        if not (await connection.execute(text("SELECT to_regclass('alembic_version')"))).scalar_one():
+            return False
+        revision = (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar_one_or_none()
+        await connection.rollback()
+        if revision != newest_migration():
+            return False
+        await jobs.install(connection)
+    return True
 
 
 def migrate_back(url: str, revision: str) -> None:
@@ -383,20 +399,15 @@ def migrate_back(url: str, revision: str) -> None:
 
 
 @cache
-def newest_migration() -> str | None:
+def newest_migration() -> str:
     """Return the revision of a database on which every migration of this program has run."""
-    return _scripts().get_current_head()
+    return max(known_migrations())
 
 
-def known_migrations() -> set[str]:
-    """Return every revision that this program has a migration for."""
-    return {script.revision for script in _scripts().walk_revisions()}
-
-
-def _scripts() -> "ScriptDirectory":
-    from alembic.script import ScriptDirectory  # noqa: PLC0415 - see above
-
-    return ScriptDirectory(str(MIGRATIONS))
+@cache
+def known_migrations() -> frozenset[str]:
+    """Return every revision that this program has a migration for: the names of their files begin with them."""
+    return frozenset(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
 class Hosts:
@@ -436,8 +447,15 @@ class Database:
     """The connections of one process to the database at `url` (postgresql+asyncpg://…)."""
 
     def __init__(
-        self, url: str, *, pool_size: int = 10, folder: Path | None = None, direct_url: str | None = None
+        self,
+        url: str,
+        *,
+        pool_size: int = 10,
+        kept: int | None = None,
+        folder: Path | None = None,
+        direct_url: str | None = None,
     ) -> None:
+        """Open none yet. Of `pool_size` at most, only `kept` stay open when nobody uses them; without it, all do."""
         self._folder = folder
         self._full_until = 0.0
         self._probe: asyncio.Task[bool] | None = None
@@ -445,17 +463,17 @@ class Database:
         # Told of each wait for a connection of a millisecond or more: for which pool, and how many seconds.
         self.on_wait: Callable[[str, float], None] = lambda _pool, _seconds: None
         hosts = Hosts()
-        self.transactions = self._engine(url, pool_size, hosts)
+        self.transactions = self._engine(url, pool_size, kept or pool_size, hosts)
         self.reader = Reader(self.transactions, pool_size, hosts, direct_url)
         self.reader.note_wait = partial(self._note_wait, "reads")
         _pool_of(self.transactions).note_wait = partial(self._note_wait, "writes")
         # For the worker: a connection that listens must not be in a transaction.
-        self.autocommit = self._engine(url, pool_size, hosts, isolation_level="AUTOCOMMIT")
+        self.autocommit = self._engine(url, pool_size, pool_size, hosts, isolation_level="AUTOCOMMIT")
         for engine in (self.transactions, self.autocommit):
             event.listen(engine.sync_engine, "handle_error", self._note_error)
 
     @staticmethod
-    def _engine(url: str, pool_size: int, hosts: Hosts, **options: Any) -> AsyncEngine:
+    def _engine(url: str, pool_size: int, kept: int, hosts: Hosts, **options: Any) -> AsyncEngine:
         async def connect(*args: Any, **options: Any) -> asyncpg.Connection:
             """Open a connection. Raises the driver's OperationalError: callers then handle one kind of error."""
             try:
@@ -466,8 +484,9 @@ class Database:
         return create_async_engine(
             url,
             poolclass=_TimedPool,
-            pool_size=pool_size,
-            max_overflow=0,
+            pool_size=min(kept, pool_size),
+            max_overflow=max(0, pool_size - kept),
+            pool_use_lifo=True,  # one that was just used has in its memory what the next statement needs
             pool_timeout=PATIENCE,
             hide_parameters=True,  # in errors and logs: they are people's own words
             connect_args={"server_settings": SERVER_SETTINGS, "timeout": PATIENCE, "async_creator_fn": connect},

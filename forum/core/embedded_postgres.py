@@ -44,6 +44,10 @@ ALWAYS = (
     *("--listen_addresses=", "--port=5432", "--unix_socket_permissions=0700"),
     # The forum gets the errors of its statements; in the server's log they would leave people's words.
     "--log_min_messages=log",
+    # Its own 16 MB are for many writers at once; they are all in memory soon, for the log goes round in them.
+    "--wal_buffers=4MB",
+    # Nobody subscribes to it: that takes one process more.
+    "--max_logical_replication_workers=0",
 )
 FORGETFUL = ("--fsync=off", "--synchronous_commit=off", "--full_page_writes=off")
 LOCALE = ("--locale-provider=libc", "--locale=C.UTF-8", "--encoding=UTF8")

@@ -38,7 +38,12 @@ class Sweep:
 @asynccontextmanager
 async def sweeping(unit_of_work: UnitOfWork, sweeps: Sequence[Sweep], stop: asyncio.Event) -> AsyncIterator[None]:
     """Sweep while the block runs, and until `stop` is set. What is under way at the end is rolled back."""
-    tasks = [asyncio.create_task(_repeat(unit_of_work, sweep, stop), name=sweep.name) for sweep in sweeps]
+    # Not all at the same moment: one connection serves those that find nothing.
+    pauses = [PAUSE_SECONDS * place / len(sweeps) for place in range(len(sweeps))]
+    tasks = [
+        asyncio.create_task(_repeat(unit_of_work, sweep, stop, pause), name=sweep.name)
+        for sweep, pause in zip(sweeps, pauses, strict=True)
+    ]
     try:
         yield
     finally:
@@ -47,7 +52,8 @@ async def sweeping(unit_of_work: UnitOfWork, sweeps: Sequence[Sweep], stop: asyn
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _repeat(unit_of_work: UnitOfWork, sweep: Sweep, stop: asyncio.Event) -> None:
+async def _repeat(unit_of_work: UnitOfWork, sweep: Sweep, stop: asyncio.Event, pause: float) -> None:
+    await asyncio.sleep(pause)
     while not stop.is_set():
         if not await sweep_once(unit_of_work, sweep, clock.now()):
             with suppress(TimeoutError):

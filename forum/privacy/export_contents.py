@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from forum.authentication.arrivals import select_own as select_arrival
 from forum.authentication.profiles import select_profiles
 from forum.authentication.rules_acceptance import select_acceptances
 from forum.authentication.second_factor.passkeys import select_passkeys
@@ -38,6 +39,12 @@ async def export_profile(session: AsyncSession, viewer: Viewer, _now: datetime) 
         ExportSection("profile", "Your profile", items_of(rows)),
         ExportSection("rules", "Editions of the rules that you accepted", items_of(accepted)),
     ]
+
+
+async def export_arrival(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
+    """Return what is kept, while an account is new, of how the viewer joined."""
+    rows = (await session.execute(select_arrival(viewer))).all()
+    return [ExportSection("arrival", "How you joined", items_of(rows))]
 
 
 async def export_posts(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:

@@ -291,7 +291,8 @@ class FullCase(Case):
     terms: list[FoundTerm] = Field(description="The watched terms of these findings")
     copies: list[Identity] = Field(description="Posts that say the same, by their ids", examples=[[4711]])
     signals: list[str] = Field(
-        description="What is known of the account of somebody who was new then: `throw_away_mail`, `joined_together`",
+        description="What is known of the account of somebody who was new then: `throw_away_mail`, `joined_together`, "
+        "`joined_from_one_network`",
         examples=[["throw_away_mail"]],
     )
     refused_texts: list[RefusedText] = Field(description="What the member wrote in danger that was refused")

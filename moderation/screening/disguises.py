@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import accumulate, islice, pairwise, product
 from typing import NamedTuple
 
-from moderation.screening.frequent_words import frequent_english, look_alikes
+from moderation.screening.frequent_words import frequent_english, latin_look_alike
 
 VERSION = "1"  # raise it with every change of how words are read
 SHORTEST_SPELT = 4  # letters that stand apart: three are initials, or the points of a list
@@ -72,9 +72,8 @@ class _PlainFolds(dict[int, str]):
             return ""
         if char in _OTHERS:
             return _OTHERS[char]
-        alike = look_alikes().get(char, [])
-        looks = str(alike[0]["c"]).casefold() if len(alike) == 1 else ""
-        return looks if looks.isascii() and looks.isalpha() else char
+        looks = (latin_look_alike(char) or "").casefold()
+        return looks if looks.isalpha() else char
 
 
 _FOLDS = _PlainFolds()

@@ -9,7 +9,7 @@ from importlib import resources
 import yaml
 
 from moderation.screening.finding import Finding, FindingKind, SignEffect
-from moderation.screening.frequent_words import look_alikes
+from moderation.screening.frequent_words import latin_look_alike
 from moderation.screening.sieve import Scan, Sieve
 
 VERSION = "1"  # raise it with every change: each finding says with which version it was made
@@ -74,8 +74,7 @@ def _is_dressed_up(label: str) -> bool:
 
 
 def _looks_latin(char: str) -> bool:
-    alike = look_alikes().get(char, [])
-    return not char.isascii() and len(alike) == 1 and str(alike[0]["c"]).isascii()
+    return not char.isascii() and latin_look_alike(char) is not None
 
 
 def _scripts(label: str) -> Iterator[str]:

@@ -6,6 +6,8 @@ They are read against words with one space between them and around them, so that
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import re2
 
@@ -55,33 +57,46 @@ def _slot(slots: Mapping[str, Sequence[str]], name: str) -> Sequence[str]:
     return slots[name]
 
 
+@contextmanager
+def _refused() -> Iterator[None]:
+    """Raise BadPattern for what google-re2 refuses."""
+    try:
+        yield
+    except re2.error as error:
+        raise BadPattern(
+            "This is no pattern: a bracket is missing, or something that google-re2 does not know."
+        ) from error
+
+
 class Patterns:
     """Several patterns that are sought at once, and then each where it is."""
 
     def __init__(self, patterns: Sequence[str]) -> None:
         """Compile them. Raises BadPattern."""
         self._set = re2.Set.SearchSet(options())
-        self._each = []
-        for pattern in patterns:
-            whole = f" (?:{pattern}) "
-            try:
-                self._each.append(re2.compile(whole, options()))
+        # Compiled one by one when the set found them: hardly any text has one, and ours take 5 MB.
+        self._each: list[Any] = [f" (?:{pattern}) " for pattern in patterns]
+        with _refused():
+            for whole in self._each:
                 self._set.Add(whole)
-            except re2.error as error:
-                raise BadPattern(
-                    "This is no pattern: a bracket is missing, or something that google-re2 does not know."
-                ) from error
-        self._set.Compile()
+            self._set.Compile()
 
     @property
     def steps(self) -> int:
         """How large they are together: what it costs to read a text with them grows with it."""
-        return sum(pattern.programsize for pattern in self._each)
+        return sum(self._pattern(place).programsize for place in range(len(self._each)))
+
+    def _pattern(self, place: int) -> Any:
+        """Return one of them, compiled."""
+        if isinstance(self._each[place], str):
+            with _refused():
+                self._each[place] = re2.compile(self._each[place], options())
+        return self._each[place]
 
     def find(self, words: str) -> Iterator[tuple[int, int, int]]:
         """Yield which pattern is where in a text of words, without the spaces around it."""
         for place in self.places_in(words):
-            at, pattern = 0, self._each[place]
+            at, pattern = 0, self._pattern(place)
             while found := pattern.search(words, at):
                 yield place, found.start() + 1, found.end() - 1
                 at = found.end() - 1
@@ -93,7 +108,7 @@ class Patterns:
     def find_first(self, words: str) -> Iterator[tuple[int, int]]:
         """Yield where each pattern that is in a text of words is first."""
         for place in self.places_in(words):
-            if found := self._each[place].search(words):
+            if found := self._pattern(place).search(words):
                 yield found.start() + 1, found.end() - 1
 
     def any_in(self, words: str) -> bool:

@@ -191,6 +191,7 @@ EFFECTS: Mapping[str, str] = {
 SIGNALS: Mapping[str, str] = {
     "throw_away_mail": mark("This account has a mail address of a kind that is thrown away."),
     "joined_together": mark("Many accounts joined within the same hour as this one."),
+    "joined_from_one_network": mark("This account is one of many that joined from one network within an hour."),
 }
 PARTS: Mapping[str, str] = {"title": mark("title"), "body": mark("post"), "warning": mark("note before it")}
 OUTCOMES: Mapping[str, str] = {"upheld": mark("Something was done"), "dismissed": mark("Nothing was done")}

@@ -16,6 +16,11 @@ from tests.conftest import database_called
 
 REVISIONS = [script.revision for script in ScriptDirectory(str(database.MIGRATIONS)).walk_revisions()][::-1]
 
+
+def test_files_are_called_as_the_migrations_in_them() -> None:
+    assert sorted(database.known_migrations()) == REVISIONS
+
+
 FIRST = [
     "INSERT INTO rules_edition (version, since) VALUES (1, now())",
     "INSERT INTO rule (number, version, edition, title, text) VALUES (10, 1, 1, 'Respect', 'Be kind.')",
@@ -297,6 +302,7 @@ DATA: dict[str, list[str]] = {
     "0074c": WAITED,
     "0074d": WAITED,
     "0074e": WAITED,
+    "0075": WAITED,
 }
 
 

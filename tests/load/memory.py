@@ -11,6 +11,7 @@ import httpx
 import psutil
 from rich.table import Table
 
+from forum import worker
 from forum.demo import sign_ins
 from forum.demo.keys import find_keys
 from tests.load.client import burst
@@ -20,8 +21,8 @@ from tests.support.running import Forum, command, started
 ASKED = {"after browsing": 350, "under load": 500}  # MB
 MOST_PAGES = 300  # that one visitor opens
 LOAD_SECONDS = 20
-# Each process once, by what its command has in it; what is none of these is PostgreSQL's or the server's own.
-PARTS = {"forum.worker": "worker", "forum worker": "worker", "side_process": "side process", "postgres": "PostgreSQL"}
+# Each process once, by what its name or command has in it; what is none of these is the server's own.
+PARTS = {worker.NAME.decode(): "worker", "side_process": "side process", "postgres": "PostgreSQL"}
 PLAIN = re.compile(r"[\w/.-]+", re.ASCII)  # a path without a query, which the generator of the load sends as it is
 LINK = re.compile(r'<a [^>]*?href="(/[^"#]*)')
 
@@ -48,7 +49,7 @@ def _sizes(forum: Forum) -> Mapping[str, float]:
     sizes: dict[str, float] = {}
     for process in forum.family():
         with suppress(psutil.Error):
-            called = command(process)
+            called = f"{process.name()} {command(process)}"
             part = next((part for words, part in PARTS.items() if words in called), "server")
             sizes[part] = sizes.get(part, 0.0) + process.memory_full_info().pss / 2**20
     return sizes

@@ -77,3 +77,13 @@ def test_ordinary_posts_are_left_alone(half: str) -> None:
     ordinary = list(_read(f"ordinary_{half}"))
     assert share(ordinary, f"{half}, ordinary, acute", [one.is_acute for one in ordinary]) <= 0.01
     assert share(ordinary, f"{half}, ordinary, any level", [bool(one.found) for one in ordinary]) <= 0.03
+
+
+@pytest.mark.parametrize("half", ["seen", "aside"])
+def test_bare_phrases_as_other_products_list_them_are_found(half: str) -> None:
+    phrases = list(_read(f"phrases_{half}"))
+    acute = [one for one in phrases if one.group == "acute"]
+    ordinary = [one for one in phrases if one.group == "ordinary"]
+    assert share(acute, f"{half}, bare phrases: any level", [bool(one.found) for one in acute]) >= 0.85
+    assert share(acute, f"{half}, bare phrases: acute", [one.is_acute for one in acute]) >= 0.75
+    assert share(ordinary, f"{half}, bare ordinary phrases: any level", [bool(one.found) for one in ordinary]) <= 0.03

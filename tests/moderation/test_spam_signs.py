@@ -102,8 +102,11 @@ async def test_a_case_says_what_is_known_of_a_new_account(app: FastAPI, services
         await new(services, "femi", *(f"guest{number}" for number in range(4)))
         mail = "UPDATE member SET email = 'x@mailinator.com' WHERE handle = 'femi' RETURNING id"
         await scenes.sql(services, mail)
+        burst = "INSERT INTO arrival SELECT id, now(), NULL, true FROM member WHERE handle = 'femi' RETURNING member_id"
+        await scenes.sql(services, burst)
         case = await scenes.a_case(suzie, (await opens(femi, "Join t.me/femi_heals"))["id"])
-        assert case["signals"] == ["throw_away_mail", "joined_together"]
+        assert case["signals"] == ["throw_away_mail", "joined_together", "joined_from_one_network"]
         page = (await suzie.get(f"/moderation/cases/{case['id']}")).text
         assert "This account has a mail address of a kind that is thrown away." in page
+        assert "This account is one of many that joined from one network within an hour." in page
         assert "mailinator" not in page

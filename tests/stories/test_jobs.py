@@ -12,6 +12,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 
+from forum import worker
 from forum.core import clock
 from forum.core.database import Prepared
 from forum.core.jobs import Payload
@@ -165,7 +166,7 @@ def worker_of(forum: Forum) -> psutil.Process | None:
     """The process that does the forum's jobs."""
     for process in forum.family():
         with suppress(psutil.Error):
-            if process.cmdline()[-1] == "forum.worker":
+            if process.name() == worker.NAME.decode():
                 return process
     return None
 
@@ -192,6 +193,7 @@ async def test_a_serving_forum_does_jobs_and_killed_it_leaves_no_worker_behind(
     async with started(tmp_path, "serve", "--workers", workers, FORUM_DATABASE_URL=database_url) as forum:
         await is_told(app, statement)
         assert worker_of(forum)
+        await forum.ready()  # the worker is ready sooner, and whoever still loads the program notices nothing meanwhile
         forum.process.kill()
         await forum.gone()
     assert await put_down(services) == []

@@ -193,6 +193,23 @@ async def test_where_no_host_takes_writes_it_is_said_as_where_one_refuses_them(d
     await standby.close()
 
 
+async def test_connections_beyond_those_that_are_kept_are_closed_once_nobody_uses_them(database_url: str) -> None:
+    some = Database(database_url, pool_size=3, kept=1)
+    async with some.work() as one, some.work() as two, some.work() as three:
+        open_at_once = {await session.scalar(text("SELECT pg_backend_pid()")) for session in (one, two, three)}
+    mine = text("SELECT pid FROM pg_stat_activity WHERE pid = ANY(:open)").bindparams(open=list(open_at_once))
+
+    async def still_open() -> int:
+        async with some.work() as session:
+            return len((await session.execute(mine)).all())
+
+    assert len(open_at_once) == 3
+    async with asyncio.timeout(10):
+        while await still_open() > 1:  # noqa: ASYNC110 (PostgreSQL ends the others in its own time)
+            await asyncio.sleep(0.02)
+    await some.close()
+
+
 async def test_a_pool_says_how_long_somebody_waited_and_nothing_in_the_log(
     database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -16,6 +16,14 @@ def test_a_process_of_jobs_loads_nothing_that_only_requests_need() -> None:
     assert told.stdout == "[]\n"
 
 
+def test_a_forum_that_is_served_loads_nothing_of_moving_in_and_out() -> None:
+    program = "import sys, forum.__main__; print([name for name in sys.modules if name.startswith('forum.importers.')])"
+    told = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    # Old links lead on, and what moved is in the copy of one's data.
+    assert all(name in told.stdout for name in ("old_links", "own_past"))
+    assert not any(name in told.stdout for name in ("phpbb", "wordpress", "staging", "moving_out"))
+
+
 def test_a_module_that_is_loaded_late_is_the_one_that_all_others_import() -> None:
     from forum.authentication.second_factor import passkeys, webauthn
 
