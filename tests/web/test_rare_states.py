@@ -275,9 +275,6 @@ async def test_pages_of_a_thread_say_what_became_of_its_words(app: FastAPI, serv
         answering = await suzie.get(f"/posts/{post.id}/endorsement")
         assert (await form(suzie, answering, f"/posts/{post.id}/endorsement")).status_code == 303
         await says(suzie, f"/posts/{post.id}/endorsement", "Take it back")
-        kept = {"title": "A first conference", "body_markdown": "What happens there?", "version": 0}
-        assert (await wren.put(f"{API}/me/drafts/boards/new-here", json=kept)).is_success
-        await says(wren, "/boards/new-here/new", "Threads that may help too")
         ignoring = await form(wren, await wren.get("/members/heron/ignore"), "/members/heron/ignore")
         assert ignoring.status_code == 303
         await says(wren, "/members/heron/ignore", "You ignore them")
