@@ -1,16 +1,19 @@
 """What stands on a page only now and then: the states that people seldom come to, with the words for each."""
 
 from datetime import timedelta
+from json import dumps
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
 from forum.core import clock
+from forum.core.weekly_hours import WEEK
 from forum.http.services import Services
 from forum.members.tables import Role, Standing
 from tests.support import make, scenes
-from tests.web.support import text_of
+from tests.support.jobs import run_due_jobs
+from tests.web.support import form, text_of
 
 API = "/api/v1"
 
@@ -77,6 +80,7 @@ async def test_a_statement_says_until_when_by_which_law_and_that_it_is_too_late(
         )
         assert decided.status_code == 201, decided.text
         own = f"/me/statements/{decided.json()['statement_id']}"
+        await says(author, f"/posts/{post.id}/versions", "It is locked away.")
         await says(author, own, "Until ", "The law: Malicious Communications Act 1988")
         await says(orla, f"/moderation/cases/{case['id']}", "For moderators: As in May.", "until ")
         await says(orla, "/moderation/members/stepdad", "until ", "since ")
@@ -143,3 +147,235 @@ async def test_what_was_undone_and_what_is_over_says_so(app: FastAPI, services: 
         await says(author, "/me/talks", "closed")
         await says(author, f"/me/talks/{talk}", "Orla", "Are you well?")
         await says(orla, f"/moderation/cases/{decided['case_id']}", "closed")
+
+
+# What only SQL can bring about in a test: time that went by, an old board, a mailbox that was lost.
+LOST = (
+    "INSERT INTO lost_mailbox (member_id, email, proposed_at, agreed_at, due_at) "
+    "SELECT id, 'new@example.org', now(), now(), now() + interval '7 days' FROM member WHERE handle = 'wren'"
+)
+LEAVES = (
+    "INSERT INTO departure (member_id, kind, asked_at, due_at) "
+    "SELECT id, 'leave', now(), now() + interval '1 day' FROM member WHERE handle = 'heron'"
+)
+OLD = "INSERT INTO old_login (member_id, may_reset_by_mail) SELECT id, false FROM member WHERE handle = 'heron'"
+ALWAYS = [
+    {"weekdays": list(WEEK), "opens": "00:00", "closes": "12:00"},
+    {"weekdays": list(WEEK), "opens": "12:00", "closes": "00:00"},
+]
+PASSKEY = (
+    "INSERT INTO passkey (id, member_id, user_handle, credential_id, public_key, sign_count, backed_up, name, "
+    "created_at, used_at) SELECT gen_random_uuid(), id, 'h', 'c', 'k', 0, false, 'My phone', now(), now() "
+    "FROM member WHERE handle = 'wren'"
+)
+
+
+async def test_an_account_says_what_is_on_its_way_and_what_was_used(app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    async with make.signed_in(app, "heron", verified=False) as heron, make.signed_in(app, "wren") as wren:
+        await says(heron, "/me/rules", "There are no rules yet.")
+        await says(heron, "/", "Boards")
+        await scenes.sql(services, OLD)
+        await says(heron, "/me", "the one that you had on your old board")
+        await says(heron, "/me/email", "You had not been on your old board for two years")
+        await scenes.sql(services, LOST)
+        await says(wren, "/me", "Another e-mail address is to take the place of yours.")
+        await says(wren, "/me/email", "the address new@example.org takes its place")
+        await scenes.sql(services, PASSKEY)
+        await says(wren, "/me/passkeys", "My phone", "last used")
+        [(passkey,)] = await scenes.sql(services, "SELECT id FROM passkey")
+        wrong = await form(wren, await wren.get(f"/me/passkeys/{passkey}"), f"/me/passkeys/{passkey}", name="")
+        assert (wrong.status_code, "Look again: " in wrong.text) == (422, True)
+        assert (await wren.put(f"{API}/me/departure", json={"kind": "leave"})).is_success
+        await says(wren, "/me/departure", "Your posts will stay, as those of a former member.")
+        await scenes.sql(services, "UPDATE departure SET waits_since = now()")
+        await says(wren, "/me/departure", "Your account cannot be closed yet")
+        thread = await make.thread(services, "heron")
+        draft = {"body_markdown": "On this phone", "version": 0}
+        assert (await wren.put(f"{API}/me/drafts/threads/{thread}", json=draft)).is_success
+        await scenes.sql(services, "UPDATE draft SET other_words = 'On the other one'")
+        await says(wren, "/me/drafts", "perhaps on another device", "On the other one")
+        await scenes.sql(services, "UPDATE thread SET visibility = 'removed'")
+        await says(wren, "/me/drafts", "Where you can no longer read")
+        await make.sanction(services, "wren", Standing.REVIEWED)
+        await says(wren, "/me", "a moderator reads it before it appears")
+        await says(wren, "/boards/new-here/new", "a moderator reads what you write before others see it")
+
+
+async def test_looking_after_a_forum_begins_with_empty_pages(app: FastAPI, services: Services) -> None:
+    async with make.signed_in(app, "joan", Role.ADMINISTRATOR) as joan:
+        await says(joan, "/moderation/rules", "There are no rules yet.")
+        await says(joan, "/admin/boards", "There are no boards yet.")
+        await says(joan, "/admin/advisers", "There is no adviser yet.")
+        await says(joan, "/admin/refused-sign-ins", "No sign-in was refused.")
+        for path in ("messages", "reports", "complaints"):
+            assert (await joan.get(f"/moderation/{path}")).status_code == 200
+        await make.board(services)
+        await make.hours(services, "hold_newcomers")
+        await says(joan, "/admin/boards/new-here/hours", "Hours that it has", "Have it always open")
+        await make.hours(services, "hold_newcomers", in_days=0, week=ALWAYS)
+        await says(joan, "/boards/new-here/new", "Somebody looks after this board now")
+        await make.member(services, "heron")
+        assert (await joan.put(f"{API}/members/heron/legal-hold", json={"reason": "police"})).is_success
+        await scenes.sql(services, LEAVES)
+        await says(joan, "/admin/people/heron", "They wanted to be gone on")
+        await says(joan, "/admin/holds", "Heron", "wanted to be gone")
+
+
+async def test_a_report_of_a_year_has_numbers_ranges_and_a_median(services: Services, guest: httpx.AsyncClient) -> None:
+    year = clock.now().year - 1
+    sections = [
+        {"counted": "reports", "counts": [["rule", 5]], "least": 5, "most": 5},
+        {"counted": "rules", "counts": [["10", None]], "least": 1, "most": 4},
+        {"counted": "calls", "counts": [], "least": 0, "most": 0},
+    ]
+    kept = (
+        "INSERT INTO transparency_year (year, sections, median_minutes, kept_at) VALUES (:year, :sections, 12, now())"
+    )
+    await scenes.sql(
+        services, kept.replace(":sections", "CAST(:sections AS jsonb)"), year=year, sections=dumps(sections)
+    )
+    await says(guest, f"/transparency/{year}", "Rule 10", "fewer than 5", "1 to 4", "within 12 minutes", "None.")
+
+
+async def test_advisers_of_two_organisations_see_whose_thread_it_is(app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    await make.member(services, "heron")
+    thread = await make.thread(services, "heron", body="What can I do?")
+    async with make.signed_in(app, "suzie", Role.ADVISER) as suzie, make.signed_in(app, "dev", Role.ADVISER):
+        of_dev = "(SELECT id FROM member WHERE handle = 'dev')"
+        await scenes.sql(services, f"UPDATE adviser SET organisation = 'Kin Advice' WHERE member_id = {of_dev}")
+        page = await suzie.get(f"/advising/threads/{thread}")
+        left = await form(suzie, page, f"/advising/threads/{thread}/notes", text="Her hearing is on Monday.")
+        assert left.status_code == 303
+        claimed = await form(suzie, page, f"/advising/threads/{thread}/claim")
+        assert claimed.status_code == 303
+        await says(suzie, f"/advising/threads/{thread}", "You keep this thread until", "Her hearing is on Monday.")
+        await says(suzie, "/advising?organisation=Kin%20Advice", "All organisations", "Show those of all boards")
+
+
+async def test_pages_of_a_thread_say_what_became_of_its_words(app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    await make.board(services, "court")
+    await make.member(services, "heron")
+    thread = await make.thread(services, "heron", title="A first conference", body="The social worker was late.")
+    post = await make.post(services, "heron", thread, "The conference was hard", content_warning="about loss")
+    await run_due_jobs(services, clock.now())
+    async with (
+        make.signed_in(app, "heron") as heron,
+        make.signed_in(app, "wren") as wren,
+        make.signed_in(app, "suzie", Role.ADVISER) as suzie,
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+    ):
+        await says(heron, f"/posts/{post.id}/reactions", "Nobody at the moment.")
+        await says(heron, f"/posts/{post.id}/versions", "Before you read: about loss")
+        await says(orla, f"/threads/{thread}/care", "The new board", "Court")
+        assert (await wren.put(f"{API}/posts/{post.id}/reactions/helpful")).is_success
+        await says(wren, f"/threads/{thread}", "This helps you.")
+        answering = await suzie.get(f"/posts/{post.id}/endorsement")
+        assert (await form(suzie, answering, f"/posts/{post.id}/endorsement")).status_code == 303
+        await says(suzie, f"/posts/{post.id}/endorsement", "Take it back")
+        ignoring = await form(wren, await wren.get("/members/heron/ignore"), "/members/heron/ignore")
+        assert ignoring.status_code == 303
+        await says(wren, "/members/heron/ignore", "You ignore them")
+        looking = await wren.get("/search")
+        found = await form(wren, looking, "/searches", query="conference")
+        await says(wren, found.headers["Location"], "A post by somebody whom you ignore", "about loss")
+        nothing = await form(wren, looking, "/searches", query="zebra", author="heron")
+        await says(wren, nothing.headers["Location"], "You look only in some places.")
+        await says(wren, f"/posts/{post.id}/report", "Before you read: about loss")
+        await scenes.sql(services, f"UPDATE post SET visibility = 'withdrawn' WHERE id = {post.id}")
+        await says(wren, f"/threads/{thread}/reply?to=2", "Its words are not here any more.")
+        await make.sanction(services, "wren", Standing.SILENCED)
+        for page in (f"/threads/{thread}", f"/threads/{thread}/reply"):
+            await says(wren, page, "You cannot write at the moment")
+
+
+async def test_a_case_says_what_was_tried_and_taken_before(app: FastAPI, services: Services) -> None:
+    await scenes.house_rules(services)
+    await make.board(services)
+    await make.board(services, "court")
+    await make.member(services, "stepdad")
+    thread = await make.thread(services, "stepdad", body=scenes.RUDE)
+    async with (
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+        make.signed_in(app, "femi", Role.MODERATOR) as femi,
+        make.signed_in(app, "stepdad") as author,
+        make.signed_in(app, "magpie") as magpie,
+    ):
+        titles = f"{API}/threads/{thread}"
+        named = {"version": (await author.get(titles)).json()["version"], "title": "A worker"}
+        assert (await author.patch(titles, json=named)).status_code == 200
+        [post] = await scenes.first_page(orla, thread)
+        assert (await scenes.report(magpie, post["id"], title_revision=2)).status_code == 201
+        case = await scenes.a_case(orla, post["id"])
+        path = f"/moderation/cases/{case['id']}"
+        await says(orla, path, "Title 1")
+        wanted = {"measures": ["edit", "retitle", "move"], "reason": ""}
+        wrong = await form(orla, await orla.get(path), f"{path}/preview", **wanted)
+        assert (wrong.status_code, wrong.text.count('<details class="more-of" open>')) == (422, 3)
+        assert (await scenes.decide(orla, case, scenes.DISMISS, title_revision=2)).status_code == 201
+        [told] = (await magpie.get(f"{API}/me/reports")).json()["items"]
+        assert (await magpie.post(f"{API}/reports/{told['id']}/appeal", json={"text": "Read it again."})).is_success
+        [again] = (await femi.get(f"{API}/moderation/cases")).json()["items"]
+        await says(femi, f"/moderation/cases/{again['id']}", "does not agree that nothing was done")
+        seen = {"version": again["version"], "revision": again["post_revision"], "title_revision": 2, "rules": [10]}
+        heard = await scenes.hear(femi, again["id"], "change", scenes.REMOVE, **seen)
+        assert heard.status_code == 201, heard.text
+        await says(magpie, "/me/reports", "Something else was decided instead.")
+
+
+async def test_a_name_that_was_taken_is_told_and_heard_again(app: FastAPI, services: Services) -> None:
+    await scenes.house_rules(services)
+    await make.board(services)
+    async with (
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+        make.signed_in(app, "femi", Role.MODERATOR) as femi,
+        make.signed_in(app, "magpie") as magpie,
+        make.signed_in(app, "wren") as wren,
+    ):
+        complaint = {"category": "personal_information", "note": "It is hers.", "rules": []}
+        reported = await wren.post(f"{API}/members/magpie/reports", json=complaint)
+        assert reported.status_code == 201, reported.text
+        await says(wren, "/me/reports", "The name “Magpie”")
+        [case] = (await orla.get(f"{API}/moderation/cases")).json()["items"]
+        await says(orla, f"/moderation/cases/{case['id']}", "The name then: Magpie")
+        await says(orla, f"/moderation/together?case={case['id']}", "About Magpie")
+        rename = {"kind": "rename", "name": "A swift", "handle": "neutral"}
+        decided = await scenes.decide(orla, case, rename)
+        assert decided.status_code == 201, decided.text
+        [own] = (await magpie.get(f"{API}/me/statements")).json()["items"]
+        await says(magpie, f"/me/statements/{own['id']}", "You were “Magpie”.", "It is “member-")
+        assert (await scenes.appeal(magpie, own["id"])).status_code == 201
+        [again] = (await femi.get(f"{API}/moderation/cases")).json()["items"]
+        await says(femi, f"/moderation/cases/{again['id']}", "Names that were taken: Magpie, magpie")
+
+
+async def test_lists_of_moderators_say_what_is_late_and_what_is_left_to_others(
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
+) -> None:
+    await scenes.house_rules(services)
+    await make.board(services)
+    about = {"post": "The one about the car", "capacity": "named", "text": "It is about me."}
+    illegal = {**about, "category": "illegal", "illegal_kind": "harassment"}
+    assert (await guest.post(f"{API}/reports", json=illegal)).is_success
+    await run_due_jobs(services, clock.now())
+    async with (
+        make.signed_in(app, "magpie") as magpie,
+        make.signed_in(app, "joan", Role.ADMINISTRATOR) as joan,
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+        make.signed_in(app, "ada", boards=("new-here",)) as ada,
+    ):
+        said = {"about": "duties", "text": "I cannot find your rules."}
+        assert (await magpie.post(f"{API}/complaints", json=said)).is_success
+        await scenes.sql(services, "UPDATE public_report SET filed_at = now() - interval '90 days', due_at = now()")
+        await scenes.sql(services, "UPDATE service_complaint SET made_at = now() - interval '90 days', due_at = now()")
+        await says(joan, "/moderation/reports", "Was due")
+        await says(joan, "/moderation/complaints", "Was due", "Magpie")
+        [(complaint,)] = await scenes.sql(services, "SELECT id FROM service_complaint")
+        await says(joan, f"/moderation/complaints/{complaint}", "Magpie")
+        await says(ada, "/moderation/templates", "A new template")
+        page = await orla.get("/moderation/own-safety")
+        kept = await form(orla, page, "/moderation/own-safety", left_out=["risk"])
+        assert kept.status_code == 303, kept.text
+        await says(orla, "/moderation/own-safety", "Read by")
