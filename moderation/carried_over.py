@@ -34,11 +34,11 @@ from moderation.reports import NOTE_MAX, Capacity, Report
 from moderation.sanction_expiry import STANDING_ENDED
 from moderation.statements import Statement
 
-REMOVED = (
-    "This was removed on the old board, before the forum moved here. It stays so until somebody looks at it again."
-)
-TAKEN_BACK = "Its author took it back on the old board, before the forum moved here."
-BANNED = "You were banned on the old board, before the forum moved here. A moderator of this forum decides anew."
+# The old board may have gone on after the forum moved here.
+REMOVED = "This was removed on the old board. It stays so until somebody looks at it again."
+TAKEN_BACK = "Its author took it back on the old board."
+NOT_THERE = "It is no longer on the old board. Perhaps its author deleted it there."
+BANNED = "You were banned on the old board. A moderator of this forum decides anew."
 UNDATED = "The old board did not keep when."
 REPORTED = "It was reported on the old board, without a reason."
 REASON_MAX = 2000  # characters of what the old board wrote: phpBB has room for 255
@@ -53,7 +53,7 @@ class CarriedOver:
     async def keep_removals(self, session: AsyncSession, run: RunTime, removals: Sequence[OldRemoval]) -> None:
         """Let a decision of the old board stand behind each removed post, and a statement to its author.
 
-        Whoever has no account reads none, and nobody is told of what they took back themselves.
+        Whoever has no account reads none, and nobody is told of what they took back themselves, or may have.
         """
         if not removals:
             return
@@ -65,7 +65,7 @@ class CarriedOver:
         await _note_revisions(session, [removal.post_id for removal, _ in new])
         await copy_rows(session, Decision, [_decision_row(*one, run.run_id) for one in decided])
         await copy_rows(session, AppliedMeasure, [_measure_row(removal, made) for removal, _, made in decided])
-        told = [(removal, made) for removal, _, made in decided if removal.has_account and not removal.by_author]
+        told = [(removal, made) for removal, _, made in decided if removal.is_told]
         await copy_rows(session, Statement, [_statement_row(self._tell_of_removal(*one, run.now)) for one in told])
 
     async def keep_bans(self, session: AsyncSession, run: RunTime, bans: Sequence[OldBan]) -> None:
@@ -201,7 +201,7 @@ def _decision_row(removal: OldRemoval, case_id: UUID, decision_id: UUID, run_id:
         "case_version": 1,
         "revision": removal.revision,
         "title_revision": 1 if removal.number == 1 else None,
-        "reason": TAKEN_BACK if removal.by_author else REMOVED,
+        "reason": TAKEN_BACK if removal.by_author else REMOVED if removal.is_decided else NOT_THERE,
         "note": _note_of(removal),
     }
 
