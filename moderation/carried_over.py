@@ -34,11 +34,11 @@ from moderation.reports import NOTE_MAX, Capacity, Report
 from moderation.sanction_expiry import STANDING_ENDED
 from moderation.statements import Statement
 
-REMOVED = (
-    "This was removed on the old board, before the forum moved here. It stays so until somebody looks at it again."
-)
-TAKEN_BACK = "Its author took it back on the old board, before the forum moved here."
-BANNED = "You were banned on the old board, before the forum moved here. A moderator of this forum decides anew."
+# The old board may have gone on after the forum moved here.
+REMOVED = "This was removed on the old board. It stays so until somebody looks at it again."
+TAKEN_BACK = "Its author took it back on the old board."
+NOT_THERE = "It is no longer on the old board. Perhaps its author deleted it there."
+BANNED = "You were banned on the old board. A moderator of this forum decides anew."
 UNDATED = "The old board did not keep when."
 REPORTED = "It was reported on the old board, without a reason."
 REASON_MAX = 2000  # characters of what the old board wrote: phpBB has room for 255
@@ -54,8 +54,9 @@ class CarriedOver:
         """Let a decision of the old board stand behind each removed post, and a statement to its author.
 
         Whoever has no account reads none. What its author took back is no measure of anybody: nobody is told of it,
-        and nothing can be undone. Whoever removed a post and came too does not hear the appeal against it. The caller
-        has locked the posts; a decision on what was on the screen of an open case before is refused.
+        and nothing can be undone; nor is anybody told of what they may have deleted. Whoever removed a post and came
+        too does not hear the appeal against it. The caller has locked the posts; a decision on what was on the screen
+        of an open case before is refused.
         """
         if not removals:
             return
@@ -72,7 +73,7 @@ class CarriedOver:
         await session.flush()
         taken = [(removal, made) for removal, _, made in decided if not removal.by_author]
         await copy_rows(session, AppliedMeasure, [_measure_row(*one) for one in taken])
-        told = [(removal, made) for removal, made in taken if removal.has_account]
+        told = [(removal, made) for removal, made in taken if removal.is_told]
         await copy_rows(session, Statement, [_statement_row(self._tell_of_removal(*one, run.now)) for one in told])
 
     async def keep_bans(self, session: AsyncSession, run: RunTime, bans: Sequence[OldBan]) -> None:
@@ -228,7 +229,7 @@ def _decision_row(removal: OldRemoval, place: _Place, decision_id: UUID, run_id:
         "case_version": place.version,
         "revision": removal.revision,
         "title_revision": 1 if removal.number == 1 else None,
-        "reason": TAKEN_BACK if removal.by_author else REMOVED,
+        "reason": TAKEN_BACK if removal.by_author else REMOVED if removal.is_decided else NOT_THERE,
         "note": _note_of(removal),
     }
 

@@ -8,15 +8,15 @@ from typing import NamedTuple
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forum.importers.delta.beside import find_differing, is_of_program, put_beside
-from forum.importers.delta.facts import read_boards, read_threads
+from forum.importers.delta.beside import find_differing, is_of, put_beside
+from forum.importers.delta.facts import read_boards, read_threads, thread_batches
 from forum.importers.delta.people import find_banned_staff
 from forum.importers.delta.steps import Deciding, KeptHere
 from forum.importers.records import Shown
 from forum.importers.staging import Staging
 from forum.importers.tables import MovedKind
 
-AT_ONCE = 100  # threads that are read together
+AT_ONCE = 100  # threads that are read together; fewer, where they are long
 # How many posts of a dump, on some boards, are here; how many are not; and how many of those waited there.
 _COUNT = """
 SELECT sum(is_here), sum(NOT is_here AND NOT has_waited), sum(NOT is_here AND has_waited) FROM (
@@ -127,16 +127,16 @@ class Comparison:
 
 async def compare(session: AsyncSession, staging: Staging, now: datetime) -> Comparison:
     """Look for each post of a dump among those that moved here, and for what moved in the dump."""
-    which = is_of_program(staging.source.program)
-    await put_beside(session, staging, which)
+    await put_beside(session, staging)
+    which = is_of(staging.source.board)
     boards = await read_boards(session, which)
     found = Comparison()
     counted = staging.connection.execute(_COUNT, (json.dumps([*boards.by_old]),)).fetchone()
     found.same, found.missing, found.left_behind = (count or 0 for count in counted)
     deciding = Deciding(staging, boards, boards.by_old.keys(), now)
     differing = find_differing(staging)
-    for first in range(0, len(differing), AT_ONCE):
-        for thread in await read_threads(session, differing[first : first + AT_ONCE]):
+    async for ids in thread_batches(session, differing, AT_ONCE):
+        for thread in await read_threads(session, ids):
             if steps := deciding.decide(thread):
                 found.kept += steps.kept()
                 found.missing -= sum(one.shown != Shown.WAITING for one in steps.withheld)

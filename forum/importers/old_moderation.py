@@ -34,6 +34,12 @@ class OldRemoval:
     reason: str
     notice: str  # what readers see in its place, as JSON
     revision: int = 1  # of its words
+    is_decided: bool = True  # by somebody there; else it is only there no more, and its author may have deleted it
+
+    @property
+    def is_told(self) -> bool:
+        """Whether its author reads a statement: somebody else decided it, and they can read one."""
+        return self.has_account and self.is_decided and not self.by_author
 
 
 @dataclass(frozen=True)

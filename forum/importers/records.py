@@ -209,6 +209,11 @@ class SourceRecord(_Record):
     until: datetime | None = Field(None, description="Of the newest post")
 
     @property
+    def board(self) -> str:
+        """What the old board is called among what moved: the same in each run."""
+        return f"{self.program} {self.address or self.name}".strip()
+
+    @property
     def known_address(self) -> str:
         """The address whose links lead to the new board. Links to a site of WordPress are words, and it often stays.
 

@@ -15,15 +15,19 @@ from forum.content.threads.tables import ThreadState, ThreadVisibility
 from forum.importers.conversion import NewPost
 from forum.importers.old_moderation import OldRemoval, OldReport
 from forum.importers.old_threads import ComingThread, PlacedPost, Setting
-from forum.importers.records import PostRecord, RemovalRecord, ReportRecord, Shown, ThreadRecord
+from forum.importers.records import RECORD, PostRecord, RemovalRecord, ReportRecord, Shown, ThreadRecord
 from forum.importers.tables import MovedKind, Was
 from forum.importers.titles import is_whole, title_of
 
 HELD_BECAUSE = "It waited for a moderator on the old board. A moderator reads it before it appears. You will be told."
 REMOVED_NOTICE = json.dumps({"kind": "removed", "by": None, "rules": [], "text": "Removed by a moderator"})
+NOT_THERE_NOTICE = json.dumps(
+    {"kind": "removed", "by": None, "rules": [], "text": "It is no longer on the old board"}
+)  # nobody knows who took it away
 TAKEN_BACK_NOTICE = json.dumps({"kind": "withdrawn", "by": None, "rules": [], "text": "Withdrawn by its author"})
 ADVISER_TITLE = "Adviser"
 WAS_POST = {Visibility.HELD: Was.WAITING.value, Visibility.REMOVED: Was.REMOVED.value}
+_REMOVED = '"removed":{'
 _WAS_THREAD = {Shown.WAITING: Was.WAITING.value, Shown.REMOVED: Was.REMOVED.value}
 
 
@@ -182,9 +186,9 @@ def notice_of(post: NewPost, placed: PlacedPost) -> str | None:
     return json.dumps({"kind": "edited", "by": post.edited.by, "rules": [], "text": post.edited.text})
 
 
-def removed_notice(record: PostRecord | None) -> str:
+def removed_notice(record: PostRecord) -> str:
     """Return what readers see in the place of a post that was removed on the old board, as JSON."""
-    return TAKEN_BACK_NOTICE if record is not None and is_taken_back(record) else REMOVED_NOTICE
+    return TAKEN_BACK_NOTICE if is_taken_back(record) else REMOVED_NOTICE
 
 
 def is_taken_back(record: PostRecord) -> bool:
@@ -194,7 +198,13 @@ def is_taken_back(record: PostRecord) -> bool:
 
 
 def removal_of(
-    row: Mapping[str, Any], record: PostRecord | None, setting: Setting, *, has_account: bool, undated: datetime
+    row: Mapping[str, Any],
+    record: PostRecord | None,
+    setting: Setting,
+    *,
+    has_account: bool,
+    undated: datetime,
+    is_decided: bool = True,
 ) -> OldRemoval:
     """Return how a post came to be removed; `undated` counts where the old board did not keep when."""
     known = (record and record.removed) or RemovalRecord()
@@ -215,16 +225,26 @@ def removal_of(
         reason=known.reason,
         notice=row["notice"],
         revision=row["revision"],
+        is_decided=is_decided,
     )
 
 
 def digest_of(record: PostRecord | ThreadRecord) -> bytes:
-    """Return by what a later run sees whether something changed on the old board."""
-    return digest_of_line(record.model_dump_json())
+    """Return by what a later run sees whether something changed on the old board.
+
+    How a removal came about is no part of it: that a post was removed is, and its words are the same as before.
+    """
+    if isinstance(record, PostRecord) and record.removed:
+        record = record.model_copy(update={"removed": None})
+    return hashlib.blake2b(record.model_dump_json().encode(), digest_size=16).digest()
 
 
 def digest_of_line(line: str) -> bytes:
     """Return the same of a record as it is kept: as a line of JSON."""
+    if _REMOVED in line:
+        record = RECORD.validate_json(line)
+        assert isinstance(record, PostRecord)  # noqa: S101 (no other has the key, and in words its marks are escaped)
+        return digest_of(record)
     return hashlib.blake2b(line.encode(), digest_size=16).digest()
 
 

@@ -92,8 +92,7 @@ class Import:
     @property
     def source(self) -> str:
         """Return what the old board is called among what moved: the same in each run."""
-        record = self.staging.source
-        return f"{record.program} {record.address or record.name}".strip()
+        return self.staging.source.board
 
 
 async def find_unfinished(session: AsyncSession) -> ImportRun | None:
@@ -126,7 +125,7 @@ async def carry_over(
         await _refuse_twin(database, wanted)
         await refuse_wider(database, wanted.staging, wanted.plan, wanted.source)
         async with database.work() as session:
-            await put_beside(session, wanted.staging, is_of(wanted.source))
+            await put_beside(session, wanted.staging)
             await _refuse_much_gone(session, wanted)
             unfinished = await find_unfinished(session)
         if unfinished is None and not await _has_news(database, wanted):

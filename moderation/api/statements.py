@@ -81,7 +81,7 @@ class Statement(ResponseBody):
     initiative: Literal["report", "hold", "moderator"] = Field(description="What led to it")
     automated_detection: bool
     automated_decision: bool
-    from_old_board: bool = Field(description="Whether the old board decided it, before the forum moved here")
+    from_old_board: bool = Field(description="Whether the old board decided it")
     issued_at: Moment
     appeal_until: Moment = Field(description="Until then you can appeal, free of charge, and somebody else decides")
     appeal_at: str = Field(description="Where to send the appeal", examples=["/api/v1/statements/0197…/appeal"])

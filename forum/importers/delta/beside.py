@@ -45,11 +45,11 @@ UNION SELECT place.thread_id FROM post JOIN here AS place ON place.kind = 'threa
 """
 
 
-async def put_beside(session: AsyncSession, staging: Staging, *which: ColumnElement[bool]) -> None:
-    """Put those threads and posts beside the dump that moved here before."""
+async def put_beside(session: AsyncSession, staging: Staging) -> None:
+    """Put the threads and posts beside the dump that moved here before from the same board."""
     moved = select(
         col(MovedItem.kind), col(MovedItem.old), col(MovedItem.thread_id), col(MovedItem.digest), col(MovedItem.was)
-    ).where(col(MovedItem.kind).in_((MovedKind.THREAD, MovedKind.POST)), *which)
+    ).where(col(MovedItem.kind).in_((MovedKind.THREAD, MovedKind.POST)), is_of(staging.source.board))
     staging.connection.execute("DELETE FROM here")
     streamed = await session.stream(moved)
     async for rows in streamed.partitions(AT_ONCE):
@@ -62,11 +62,6 @@ async def put_beside(session: AsyncSession, staging: Staging, *which: ColumnElem
 def is_of(source: str) -> ColumnElement[bool]:
     """Return the condition that something moved from this old board."""
     return col(MovedItem.source) == source
-
-
-def is_of_program(program: str) -> ColumnElement[bool]:
-    """Return the condition that something moved from a board of this program."""
-    return func.starts_with(col(MovedItem.source), f"{program} ")
 
 
 async def find_hidden_here(session: AsyncSession, source: str) -> frozenset[str]:

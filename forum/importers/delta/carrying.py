@@ -29,23 +29,23 @@ from forum.content.threads.titles import replace_title
 from forum.core.database import Database
 from forum.core.gate import GateResult
 from forum.core.text import carried
-from forum.importers.batches import batches
 from forum.importers.conversion import NewPost, OldPost, OldThread, WordsHere
 from forum.importers.converters import Converters, converters
 from forum.importers.copying import copy_rows, take_ids
 from forum.importers.counting import add_counts
 from forum.importers.delta.beside import find_differing
-from forum.importers.delta.facts import ThreadHere, read_threads
+from forum.importers.delta.facts import ThreadHere, read_threads, thread_batches
 from forum.importers.delta.steps import Deciding, PostSteps, Step, ThreadSteps
+from forum.importers.old_moderation import OldRemoval
 from forum.importers.old_threads import OldThreads, PlacedPost, Setting
 from forum.importers.people import Author
-from forum.importers.records import Readers, ThreadRecord
-from forum.importers.rows import HELD_BECAUSE, BatchRows, notice_of, removal_of, removed_notice
+from forum.importers.records import Readers, Shown, ThreadRecord
+from forum.importers.rows import HELD_BECAUSE, NOT_THERE_NOTICE, BatchRows, notice_of, removal_of, removed_notice
 from forum.importers.tables import MovedItem, MovedKind
 from forum.importers.texts import posts_named
 from forum.importers.titles import is_whole
 
-AT_ONCE = 20  # threads that are read together
+AT_ONCE = 20  # threads that are read together; fewer, where they are long
 _FORGET_EVENTS = text("DELETE FROM event WHERE xid = pg_current_xact_id() AND kind = 'post'")
 
 
@@ -63,10 +63,11 @@ async def carry_changes(
     database: Database, reading: OldThreads, deciding: Deciding, *, seen: Callable[[int], None]
 ) -> None:
     """Carry every change over. `seen` is told how many new posts each thread got."""
-    ids = find_differing(deciding.staging)
+    async with database.work() as session:
+        ids = [some async for some in thread_batches(session, find_differing(deciding.staging), AT_ONCE)]
     with ExitStack() as stack:
         carrying = _Carrying(database, reading, deciding, stack)
-        for some in batches(ids, AT_ONCE, lambda _: 0):
+        for some in ids:
             for change in await carrying.prepare(some):
                 seen(await carrying.carry(change))
 
@@ -300,10 +301,8 @@ class _Writing:
             return
         if Step.HIDE in one.steps and post.is_shown:
             await set_visibility(self.session, post, Visibility.REMOVED, now)
-            post.notice = json.loads(notice := removed_notice(one.record))
-            row = {**post.model_dump(), "notice": notice}
-            has_account = one.post.handle is not None
-            self.batch.removals.append(removal_of(row, one.record, self.setting, has_account=has_account, undated=now))
+            self.batch.removals.append(removal := self._removal(post, one))
+            post.notice = json.loads(removal.notice)
             await held_edits.drop_all(self.session, post.id)
             await erase_quotes(self.session, post)
             self.counts["hidden"] += 1
@@ -318,6 +317,20 @@ class _Writing:
             await self.session.flush()
             await self.session.execute(delete(UntoldPost).where(col(UntoldPost.post_id) == post.id))
             self.counts["shown"] += 1
+
+    def _removal(self, post: Post, one: PostSteps) -> OldRemoval:
+        """Return how a post came to be hidden there: removed, or gone with nobody's decision."""
+        record, thread = one.record, self.change.steps.record
+        is_removed = record is not None and Shown.REMOVED in {record.shown, thread and thread.shown}
+        notice = removed_notice(record) if record and is_removed else NOT_THERE_NOTICE
+        return removal_of(
+            {**post.model_dump(), "notice": notice},
+            record,
+            self.setting,
+            has_account=one.post.handle is not None,
+            undated=self.setting.now,
+            is_decided=is_removed,
+        )
 
     # New posts
 

@@ -1,6 +1,7 @@
 """What threads that moved before are here now, and what the last run left: read together, for a few threads."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,11 +15,14 @@ from forum.content.boards import Board
 from forum.content.posts.tables import HeldEdit, HeldState, Post, Visibility
 from forum.content.threads.tables import Thread, ThreadState, ThreadVisibility
 from forum.core.database import Query, query
+from forum.importers.batches import batches
 from forum.importers.board_rows import readers_of
+from forum.importers.old_threads import MOST_POSTS
 from forum.importers.records import Readers
 from forum.importers.tables import MovedItem, MovedKind, Was
 from forum.members.tables import Member
 
+WEIGHED = 1_000  # threads of which is asked together how long they are
 _EXPECTED = {None: Visibility.VISIBLE, Was.WAITING: Visibility.HELD}  # else it is removed
 
 
@@ -103,6 +107,7 @@ class BoardsNow:
 
     by_id: Mapping[int, BoardReaders]
     by_old: Mapping[str, BoardReaders]
+    merged: Collection[str]  # by their old ids: what went into another board
 
 
 _WAITS = exists().where(col(HeldEdit.post_id) == col(Post.id), col(HeldEdit.state) == HeldState.WAITING)
@@ -152,12 +157,24 @@ async def read_threads(session: AsyncSession, ids: Sequence[int]) -> list[Thread
     return [_thread(row, posts.get(row.id, ())) for row in rows]
 
 
+async def thread_batches(session: AsyncSession, ids: Sequence[int], most: int) -> AsyncIterator[list[int]]:
+    """Give lists of these threads that fit into memory together: each ends once it has `most`, or is long."""
+    for first in range(0, len(ids), WEIGHED):
+        some = ids[first : first + WEIGHED]
+        found = await session.execute(select(col(Thread.id), col(Thread.last_number)).where(col(Thread.id).in_(some)))
+        lengths = Counter({row.id: row.last_number for row in found})
+        for batch in batches(some, most, lengths.__getitem__, room=MOST_POSTS):
+            yield batch
+
+
 async def read_boards(session: AsyncSession, source: ColumnElement[bool]) -> BoardsNow:
     """Return all boards, and which of them are of an old board."""
     every = await session.execute(select(col(Board.id), col(Board.readers)))
     boards = {board_id: BoardReaders(board_id, readers_of(readers)) for board_id, readers in every}
-    moved = select(col(MovedItem.old), col(MovedItem.board_id)).where(col(MovedItem.kind) == MovedKind.BOARD, source)
-    return BoardsNow(boards, {old: boards[board_id] for old, board_id in await session.execute(moved) if board_id})
+    moved = select(col(MovedItem.old), col(MovedItem.board_id), col(MovedItem.is_merged))
+    found = (await session.execute(moved.where(col(MovedItem.kind) == MovedKind.BOARD, source))).all()
+    by_old = {old: boards[board_id] for old, board_id, _ in found if board_id}
+    return BoardsNow(boards, by_old, {old for old, _, is_merged in found if is_merged})
 
 
 def _post(row: Any) -> PostHere:

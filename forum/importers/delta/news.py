@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from forum.core.database import Database
 from forum.importers.board_rows import find_boards
 from forum.importers.delta.beside import find_differing
-from forum.importers.delta.facts import read_threads
+from forum.importers.delta.facts import read_threads, thread_batches
 from forum.importers.delta.people import find_changed_people
 from forum.importers.delta.steps import Deciding
 from forum.importers.old_threads import choose_coming
@@ -14,7 +14,7 @@ from forum.importers.people import Arrival, find_coming
 from forum.importers.plan import Plan
 from forum.importers.staging import Staging
 
-AT_ONCE = 100  # threads that are read together
+AT_ONCE = 100  # threads that are read together; fewer, where they are long
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,9 @@ class Looking:
         )
 
     async def _has_change(self) -> bool:
-        ids = find_differing(self.staging)
-        for first in range(0, len(ids), AT_ONCE):
-            async with self.database.work() as session:
-                threads = await read_threads(session, ids[first : first + AT_ONCE])
-            if any((steps := self.deciding.decide(thread)) and steps.is_any for thread in threads):
-                return True
+        async with self.database.work() as session:
+            async for ids in thread_batches(session, find_differing(self.staging), AT_ONCE):
+                threads = await read_threads(session, ids)
+                if any((steps := self.deciding.decide(thread)) and steps.is_any for thread in threads):
+                    return True
         return False

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, NamedTuple, Self
 
 from forum.content.posts.lengths import BODY_MAX
@@ -122,6 +123,11 @@ class Deciding:
     taken: Collection[str]
     now: datetime
 
+    @cached_property
+    def _locking(self) -> Collection[str]:
+        """The boards whose threads came locked: closed on the old board, and here in one in which people write."""
+        return {board.old for board in self.staging.boards() if board.is_closed and board.old in self.boards.merged}
+
     def decide(self, thread: ThreadHere) -> ThreadSteps | None:
         """Return what becomes of a thread; None where the plan leaves its board alone, or nothing is known of it."""
         records = self._records(thread)
@@ -211,7 +217,7 @@ class Deciding:
             return {}, thread.digest
         wanted = {
             "title": title_of(record.title),
-            "state": ThreadState.LOCKED if record.is_locked else ThreadState.OPEN,
+            "state": ThreadState.LOCKED if record.is_locked or record.board in self._locking else ThreadState.OPEN,
             "pinned": record.is_pinned,
         }
         columns = {name: value for name, value in wanted.items() if getattr(thread, name) != value}

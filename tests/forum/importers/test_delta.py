@@ -25,7 +25,7 @@ from forum.core import clock
 from forum.features import FEATURES, compare_counts
 from forum.http.services import Services
 from forum.importers import check, run
-from forum.importers.delta import carrying
+from forum.importers.delta import carrying, facts
 from forum.importers.delta.facts import BoardReaders, BoardsNow, PostHere, ThreadHere
 from forum.importers.delta.steps import Deciding, KeptHere, Reason, Step
 from forum.importers.errors import CannotMove
@@ -36,6 +36,7 @@ from forum.importers.records import (
     PersonRecord,
     PostRecord,
     Readers,
+    RemovalRecord,
     Shown,
     SourceRecord,
     TextForm,
@@ -80,11 +81,13 @@ def md5(password: str) -> str:
     return hashlib.md5(password.encode()).hexdigest()
 
 
+BY_SUZIE = RemovalRecord(at=LATELY, by="2", reason="spam")
 BEFORE: Sequence[Any] = (
     SourceRecord(program="phpbb", version="3.3.14", name="Kin"),
     BoardRecord(old="11", name="Families", readers=Readers.EVERYONE),
     BoardRecord(old="12", name="Team room", readers=Readers.STAFF, position=1),
     BoardRecord(old="14", name="Bin", readers=Readers.STAFF, position=2),
+    BoardRecord(old="15", name="Old families", readers=Readers.EVERYONE, is_closed=True, position=3),
     person(2, "Suzie", was=("moderator",)),
     person(3, "Magpie", email="magpie@example.org", password=md5("old magpie")),
     person(4, "Wren", email="wren@example.org", password=md5("old wren")),
@@ -116,13 +119,16 @@ BEFORE: Sequence[Any] = (
     post(17, 8, 2, "A scarlet word of the team."),
     thread(9, 11, "With a removed post"),
     post(18, 9, 3, "Ordinary."),
-    post(19, 9, 4, "Restored there later.", shown=Shown.REMOVED),
+    post(19, 9, 4, "Restored there later.", shown=Shown.REMOVED, removed=BY_SUZIE),
+    post(20, 9, 4, "Changed here, removed there."),
+    thread(10, 15, "Nobody writes here"),
+    post(21, 10, 3, "It was long ago."),
 )
 # What became of them on the old board; None: it is gone.
 CHANGED: Mapping[tuple[str, str], Any] = {
     ("person", "3"): {"password": md5("new magpie"), "email": "new-magpie@example.org"},
     ("person", "4"): {"password": md5("new wren"), "email": "new-wren@example.org"},
-    ("post", "2"): {"shown": Shown.REMOVED},
+    ("post", "2"): {"shown": Shown.REMOVED, "removed": BY_SUZIE},
     ("post", "4"): {"text": "The words that I stand by.", "edited_at": LATELY},
     ("post", "5"): {"text": "As it is over there."},
     ("post", "6"): {"text": "Her name is Zephyrine Oakapple, she lives there still."},
@@ -138,7 +144,9 @@ CHANGED: Mapping[tuple[str, str], Any] = {
     ("post", "15"): None,
     ("thread", "7"): {"shown": Shown.REMOVED},
     ("thread", "8"): {"board": "11"},
-    ("post", "19"): {"shown": Shown.VISIBLE},
+    ("post", "19"): {"shown": Shown.VISIBLE, "removed": None},
+    ("post", "20"): {"shown": Shown.REMOVED, "removed": BY_SUZIE},
+    ("thread", "10"): {"title": "Nobody writes here any more"},
 }
 NEW: Sequence[Any] = (
     person(6, "Newcomer"),
@@ -186,7 +194,8 @@ async def carry(
     with Staging(path) as staging:
         staging.add(records)
         plan = Plan.proposed(staging)
-        boards = {**plan.boards, "14": plan.boards["14"].model_copy(update={"take": False})}
+        closed = {"15": plan.boards["15"].model_copy(update={"into": "11"})} if "15" in plan.boards else {}
+        boards = {**plan.boards, **closed, "14": plan.boards["14"].model_copy(update={"take": False})}
         plan = plan.model_copy(update={"boards": boards, "advisers": ("nia",)})
         wanted = Import(staging, plan, services.settings, BoardGate(3, "GB"), CarriedOver(services.settings), **more)
         return await carry_over(services.database, wanted)
@@ -241,6 +250,8 @@ async def moved(services: Services, tmp_path: Path) -> Services:
     async with make.work(services) as work:
         await posts.edit_post(work, wren, 5, 1, Draft("As it is here."))
     async with make.work(services) as work:
+        await posts.edit_post(work, wren, 20, 1, Draft("Changed here."))
+    async with make.work(services) as work:
         await threads.retitle_thread(work, magpie, 3, threads.NewTitle(1, "Retitled here"))
     return services
 
@@ -264,7 +275,7 @@ async def test_a_newer_dump_brings_what_changed_and_leaves_what_people_did_here(
     }
     assert counted == {
         **dict.fromkeys(("members", "shown", "held", "removed", "renewed"), 1),
-        **{"posts": 7, "threads": 2, "reworded": 2, "hidden": 5},
+        **{"posts": 7, "threads": 2, "reworded": 2, "hidden": 6},
     }
 
     words = (
@@ -304,15 +315,23 @@ async def test_a_newer_dump_brings_what_changed_and_leaves_what_people_did_here(
         (1, True, "You are a vermilion toad."),
     ]
     assert await rows(
-        moved, "SELECT notice ->> 'text', changed_by = author_id FROM post WHERE id IN (7, 8) ORDER BY id"
+        moved, "SELECT notice ->> 'text', changed_by = author_id FROM post WHERE id IN (2, 7, 8, 14) ORDER BY id"
     ) == [
         ("Removed by a moderator", None),
+        ("It is no longer on the old board", None),
         ("Edited by Suzie: insult", False),
+        ("It is no longer on the old board", None),
     ]
+    # Whose words are only gone there may have deleted them: nobody says to them that it was a moderator.
+    assert await rows(moved, "SELECT post_id FROM statement WHERE post_id IS NOT NULL ORDER BY 1") == [
+        (post_id,) for post_id in (2, 16, 19, 20, 27)
+    ]
+    page = (await guest.get("/threads/1")).text
+    assert (page.count("Removed by a moderator."), page.count("It is no longer on the old board.")) == (2, 1)
     quoted = "SELECT quoting.number, quoted.number FROM post_quote JOIN post AS quoting ON quoting.id = post_id "
     quoted += "JOIN post AS quoted ON quoted.id = quoted_post_id"
     assert await rows(moved, quoted) == [(14, 1)]
-    assert await rows(moved, "SELECT min(created_at), max(created_at) FROM post WHERE id > 23") == [(LATELY, LATELY)]
+    assert await rows(moved, "SELECT min(created_at), max(created_at) FROM post WHERE id > 25") == [(LATELY, LATELY)]
 
     threads_now = (
         "SELECT title, slug, state, thread.visibility FROM thread JOIN board ON board.id = board_id ORDER BY thread.id"
@@ -327,6 +346,7 @@ async def test_a_newer_dump_brings_what_changed_and_leaves_what_people_did_here(
         ("Taken down there", "families", "open", "removed"),
         ("Of the staff", "team-room", "open", "visible"),
         ("With a removed post", "families", "open", "visible"),
+        ("Nobody writes here any more", "families", "locked", "visible"),  # closed there, and here on an open board
         ("Opened since", "families", "open", "visible"),
         ("Split off", "families", "open", "visible"),
     ]
@@ -468,7 +488,7 @@ async def test_what_somebody_writes_at_the_same_moment_stands_before_what_comes(
     monkeypatch.setattr(run, "MANY_GONE", 2)
     before = await everything(services)
     part = [record for record in BEFORE if not (record.kind == "post" and record.thread == "1" and record.old > "2")]
-    with pytest.raises(CannotMove, match=r"8 of the 20 posts that moved are not in this dump.* --take-gone"):
+    with pytest.raises(CannotMove, match=r"8 of the 22 posts that moved are not in this dump.* --take-gone"):
         await carry(services, tmp_path, part)
     assert await everything(services) == before
     ended = await carry(services, tmp_path, part, takes_gone=True)
@@ -477,6 +497,17 @@ async def test_what_somebody_writes_at_the_same_moment_stands_before_what_comes(
     # They are there again: only a person brings back what everybody reads.
     assert await carry(services, tmp_path, [*BEFORE, new]) is None
     assert {one.reason for one in (await looked(services, tmp_path)).kept} == {Reason.SHOWN_AGAIN}
+
+    # Another board of the same program has the same numbers: neither is measured by what came from the other.
+    boards = [record for record in BEFORE if record.kind == "board"]
+    other = [SourceRecord(program="phpbb", version="3.3.14", name="Kith"), *boards, person(3, "Kite"), person(5, "Nia")]
+    assert await carry(services, tmp_path, [*other, thread(1, 11, "Of others"), post(1, 1, 3, "Hello.")])
+    assert await looked(services, tmp_path) == check.Comparison(same=1)
+
+    # Threads are taken together until they are long.
+    monkeypatch.setattr(facts, "MOST_POSTS", 5)
+    async with services.database.work() as session:
+        assert [some async for some in facts.thread_batches(session, [1, 2, 3, 4], 2)] == [[1], [2, 3], [4]]
 
 
 async def test_a_very_long_post_is_hidden_whole_and_a_part_of_a_blog_hides_nothing(
