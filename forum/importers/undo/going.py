@@ -43,7 +43,13 @@ GOES: Mapping[str, tuple[str, ...]] = {
         *("post_search.author_id", "post_tally.persona_id", "search.author_id"),
     ),
     "member": (
-        *("device.member_id", "guest_repeat.member_id", "ignored.member_id", "letter_choice.member_id"),
+        *(
+            "arrival.member_id",
+            "device.member_id",
+            "guest_repeat.member_id",
+            "ignored.member_id",
+            "letter_choice.member_id",
+        ),
         *("mail.member_id", "mail_due.member_id", "mailed_link.member_id", "member_session.member_id"),
         *("moved.member_id", "notification.member_id", "off_link.member_id", "old_login.member_id"),
         *(
@@ -63,9 +69,8 @@ GOES: Mapping[str, tuple[str, ...]] = {
 # Of these, a row goes only if it came from the old board; those that people made here keep what they belong to.
 CAME: Mapping[tuple[str, str], str] = {
     ("decision", "case_id"): "import_run_id IS NOT NULL",
-    # They were filed before their post came.
-    ("report", "case_id"): "filed_at < (SELECT min(started_at) FROM import_run JOIN moved ON run_id = import_run.id "
-    "JOIN post ON post.thread_id = moved.thread_id WHERE post.id = report.post_id)",
+    # Its id is made of what it was there, which is version 5; ids of what people here make are of version 7.
+    ("report", "case_id"): "substr(CAST(report.id AS text), 15, 1) = '5'",
     # A later run leaves earlier words, too, and its mark says up to which revision.
     (
         "post_revision",
