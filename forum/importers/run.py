@@ -249,7 +249,7 @@ async def _begin(database: Database, source: str, now: datetime) -> ImportRun:
     One that was killed long ago ends as it is: what is written now, as by a newer dump, is not of its time.
     """
     async with database.work() as session:
-        await _refuse_undoing(session)
+        await refuse_undoing(session)
         unfinished = await find_unfinished(session)
         if unfinished and unfinished.source != source:
             raise CannotMove(f"An import of {unfinished.source} was not ended. Run that one to its end first.")
@@ -264,7 +264,8 @@ async def _begin(database: Database, source: str, now: datetime) -> ImportRun:
         return run
 
 
-async def _refuse_undoing(session: AsyncSession) -> None:
+async def refuse_undoing(session: AsyncSession) -> None:
+    """Raise CannotMove while an import is being taken back."""
     undoing = select(col(ImportRun.source)).where(col(ImportRun.state) == RunState.UNDOING).limit(1)
     if source := (await session.execute(undoing)).scalar():
         raise CannotMove(f"The import of {source} is being taken back. First run `forum import undo` to its end.")
