@@ -249,7 +249,8 @@ async def _open(
         opened_at=now,
         due_at=now + GRAVITY[Category.APPEAL][1],
         changed_at=now,
-        barred_id=decision.decided_by,
+        # Of what the old board decided, its case knows who that was, where they came too.
+        barred_id=decision.decided_by or about.barred_id,
     )
     session.add(case)
     await session.flush()

@@ -9,7 +9,7 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ARRAY, BigInteger, Uuid, any_, bindparam, select, update
@@ -53,19 +53,26 @@ class CarriedOver:
     async def keep_removals(self, session: AsyncSession, run: RunTime, removals: Sequence[OldRemoval]) -> None:
         """Let a decision of the old board stand behind each removed post, and a statement to its author.
 
-        Whoever has no account reads none, and nobody is told of what they took back themselves.
+        Whoever has no account reads none. What its author took back is no measure of anybody: nobody is told of it,
+        and nothing can be undone. Whoever removed a post and came too does not hear the appeal against it. The caller
+        has locked the posts; a decision on what was on the screen of an open case before is refused.
         """
         if not removals:
             return
         # A post that moved before may have a case here.
-        known = await _list_cases(session, [removal.post_id for removal in removals])
-        decided = [(removal, known.get(removal.post_id) or new_id(), new_id()) for removal in removals]
-        new = [(removal, case_id) for removal, case_id, _ in decided if removal.post_id not in known]
+        known = await _lock_cases(session, [removal.post_id for removal in removals])
+        decided = [(removal, _place_of(known.get(removal.post_id)), new_id()) for removal in removals]
+        new = [(removal, place.id) for removal, place, _ in decided if removal.post_id not in known]
         await copy_rows(session, Case, [_case_row(removal, case_id) for removal, case_id in new])
         await _note_revisions(session, [removal.post_id for removal, _ in new])
         await copy_rows(session, Decision, [_decision_row(*one, run.run_id) for one in decided])
-        await copy_rows(session, AppliedMeasure, [_measure_row(removal, made) for removal, _, made in decided])
-        told = [(removal, made) for removal, _, made in decided if removal.has_account and not removal.by_author]
+        for removal, _, _ in decided:
+            if case := known.get(removal.post_id):
+                _note_in(case, removal, run.now)
+        await session.flush()
+        taken = [(removal, made) for removal, _, made in decided if not removal.by_author]
+        await copy_rows(session, AppliedMeasure, [_measure_row(*one) for one in taken])
+        told = [(removal, made) for removal, made in taken if removal.has_account]
         await copy_rows(session, Statement, [_statement_row(self._tell_of_removal(*one, run.now)) for one in told])
 
     async def keep_bans(self, session: AsyncSession, run: RunTime, bans: Sequence[OldBan]) -> None:
@@ -173,6 +180,13 @@ class CarriedOver:
         )
 
 
+class _Place(NamedTuple):
+    """The case in which something was decided, and in which version."""
+
+    id: UUID
+    version: int
+
+
 def _case_row(removal: OldRemoval, case_id: UUID) -> dict[str, Any]:
     at = removal.at
     return {
@@ -190,6 +204,7 @@ def _case_row(removal: OldRemoval, case_id: UUID) -> dict[str, Any]:
         "decided_at": at,
         "decided_revision": removal.revision,
         "changed_at": at,
+        "barred_id": removal.by_id,
     }
 
 
@@ -199,11 +214,23 @@ async def _find_ids(session: AsyncSession, column: Any, ids: Sequence[UUID]) -> 
     return set((await session.execute(found, {"ids": list(ids)})).scalars())
 
 
-async def _list_cases(session: AsyncSession, post_ids: Sequence[int]) -> dict[int | None, UUID]:
-    """Return the case of each of these posts that has one of its own."""
+async def _lock_cases(session: AsyncSession, post_ids: Sequence[int]) -> dict[int | None, Case]:
+    """Return the case of each of these posts that has one of its own, locked until the transaction ends."""
     these = (col(Case.kind) == CaseKind.POST, col(Case.post_id) == any_(bindparam("ids", type_=ARRAY(BigInteger))))
-    rows = await session.execute(select(col(Case.post_id), col(Case.id)).where(*these), {"ids": list(post_ids)})
-    return {row.post_id: row.id for row in rows}
+    locked = select(Case).where(*these).order_by(col(Case.id)).with_for_update(key_share=True)
+    found = await session.execute(locked, {"ids": list(post_ids)}, execution_options={"populate_existing": True})
+    return {case.post_id: case for case in found.scalars()}
+
+
+def _place_of(case: Case | None) -> _Place:
+    return _Place(case.id, case.version) if case else _Place(new_id(), 1)
+
+
+def _note_in(case: Case, removal: OldRemoval, now: datetime) -> None:
+    """Let a case that was there know of what the old board decided."""
+    case.barred_id = case.barred_id or removal.by_id
+    if case.state == CaseState.OPEN:
+        cases.raise_version(case, None, now)
 
 
 async def _note_revisions(session: AsyncSession, post_ids: Sequence[int]) -> None:
@@ -215,13 +242,13 @@ async def _note_revisions(session: AsyncSession, post_ids: Sequence[int]) -> Non
     await session.execute(decided, {"ids": list(post_ids)})
 
 
-def _decision_row(removal: OldRemoval, case_id: UUID, decision_id: UUID, run_id: UUID) -> dict[str, Any]:
+def _decision_row(removal: OldRemoval, place: _Place, decision_id: UUID, run_id: UUID) -> dict[str, Any]:
     return {
         "id": decision_id,
-        "case_id": case_id,
+        "case_id": place.id,
         "import_run_id": run_id,
         "decided_at": removal.at,
-        "case_version": 1,
+        "case_version": place.version,
         "revision": removal.revision,
         "title_revision": 1 if removal.number == 1 else None,
         "reason": TAKEN_BACK if removal.by_author else REMOVED,

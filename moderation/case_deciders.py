@@ -391,7 +391,9 @@ def _own_part(row: Any) -> Refusal | None:
     if row.barred and row.kind == CaseKind.APPEAL:
         return Refusal("own_decision_or_appeal", "This is about your own decision: somebody else decides.")
     if row.barred:
-        return Refusal("own_dismissal", "Your dismissal of this was overturned: somebody else decides.")
+        return Refusal(
+            "own_dismissal", "You decided about this before, and it is looked at again: somebody else decides."
+        )
     return None
 
 

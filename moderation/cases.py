@@ -132,7 +132,7 @@ class Case(SQLModel, table=True):
     barred_id: UUID | None = Field(
         default=None,
         foreign_key="member.id",
-        description="Took the decision that an appeal is against or undid: another decides",
+        description="Took the decision that is looked at again, here or on the old board: another decides",
     )
 
 

@@ -8,7 +8,7 @@ from forum.content.posts.context import context_of_post
 from forum.content.posts.draft import NO_WORDS
 from forum.content.posts.queries import PostView, get_post_in_transaction
 from forum.content.posts.revisions import lock_post_row, refuse_stale_post
-from forum.content.posts.tables import SHOWN
+from forum.content.posts.tables import SHOWN, Visibility
 from forum.content.threads.changes import lock_posts_of_thread
 from forum.core import audit
 from forum.core.errors import Conflict, Forbidden, NotFound
@@ -59,12 +59,18 @@ async def read_sighted_post(work: Work, moderator: Viewer, post_id: int) -> Sigh
     if case and case.state == CaseState.DECIDED:
         visible = await case_queue.find_visible_case(work, moderator, case.id)
         decided_in = visible.id if visible else None
-    return SightedPost(post, decided_in, post.visibility in SHOWN or await _can_come_back(work, case))
+    can_look = post.visibility in SHOWN or await _can_come_back(work, post.visibility, case)
+    return SightedPost(post, decided_in, can_look)
 
 
-async def _can_come_back(work: Work, case: Case | None) -> bool:
-    """Whether what the old board decided about a post is in force: a decision here takes its place."""
-    return case is not None and bool(await decisions.list_old_measures(work.session, case.id))
+async def _can_come_back(work: Work, visibility: str, case: Case | None) -> bool:
+    """Whether a post is removed by what the old board decided: a decision here takes its place.
+
+    What its author took back, there or here, never is.
+    """
+    if visibility != Visibility.REMOVED or case is None:
+        return False
+    return bool(await decisions.list_old_measures(work.session, case.id))
 
 
 async def open_on_post(
@@ -72,9 +78,9 @@ async def open_on_post(
 ) -> SeenCase:
     """Open or find the case of a post, claim it, and say in a note what was seen. Whoever opened it may decide it.
 
-    What the old board removed can be looked into like what is shown. Raises NotFound, Forbidden, Stale when the post is
-    at another revision, and Conflict when it was removed here or withdrawn or somebody else is working on its case. A
-    `repeat` returns the case as it is now.
+    What a moderator of the old board removed can be looked into like what is shown. Raises NotFound, Forbidden, Stale
+    when the post is at another revision, and Conflict when it was removed here, taken back by its author, or somebody
+    else is working on its case. A `repeat` returns the case as it is now.
     """
     earlier = await _earlier(work, moderator, repeat)
     if earlier:
@@ -86,7 +92,7 @@ async def open_on_post(
     post = await lock_post_row(work.session, post_id)
     await refuse_stale_post(work.session, post, sighting.revision or post.revision)
     case = await cases.get_case_of_post(work.session, post_id)
-    if post.visibility not in SHOWN and not await _can_come_back(work, case):
+    if post.visibility not in SHOWN and not await _can_come_back(work, post.visibility, case):
         raise Conflict("This post is no longer there: it was removed or withdrawn.", code=f"post_{post.visibility}")
     is_new = case is None or case.state == CaseState.DECIDED
     if case is None or is_new or sighting.category:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
@@ -28,13 +28,16 @@ class PastWarning(SQLModel, table=True):
 
 async def list_of(session: AsyncSession, member_id: UUID) -> Sequence[datetime]:
     """Return when a member was warned on the old board, the newest first, a hundred at most."""
-    given = select(col(PastWarning.given_at)).where(col(PastWarning.member_id) == member_id)
-    found = await session.execute(given.order_by(col(PastWarning.given_at).desc()).limit(SHOWN_MAX))
-    return found.scalars().all()
+    return (await session.execute(_select_of(member_id).limit(SHOWN_MAX))).scalars().all()
 
 
 async def export_own(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
-    """Return when the viewer was warned on the old board."""
-    given = await list_of(session, viewer.member_id)
+    """Return when the viewer was warned on the old board: every time."""
+    given = (await session.execute(_select_of(viewer.member_id))).scalars()
     warnings = [{"given_at": at} for at in given]
     return [ExportSection("past_warnings", "Warnings that you had on the board from which you moved here", warnings)]
+
+
+def _select_of(member_id: UUID) -> Select[datetime]:
+    given = select(col(PastWarning.given_at)).where(col(PastWarning.member_id) == member_id)
+    return given.order_by(col(PastWarning.given_at).desc())

@@ -7,7 +7,7 @@ happened in between.
 Of one to four, it says “fewer than five”. Of each thing there is one count by kind and no second one, and its total is
 a range as soon as one of its numbers is hidden, so that no subtraction gives the hidden one.
 
-What an old board decided came here with the import, and is none of it.
+What an old board decided, and what was reported there, came here with the import and is none of it.
 
 A year that is over is counted once, by a job in the night after it, and kept as it is told: what is decided or deleted
 later changes none of its numbers, and no difference between two readings tells what happened.
@@ -20,7 +20,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import String, and_, cast, exists, func, literal, select
+from sqlalchemy import String, and_, cast, exists, func, literal, select, text
 from sqlalchemy import case as case_when
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -31,6 +31,7 @@ from forum.core.errors import NotFound
 from forum.core.jobs import Handler, Job, Payload
 from forum.core.settings import Settings
 from forum.core.work import Work
+from forum.importers.undo.going import FILED_THERE
 from forum.members.viewer import Viewer
 from moderation.appeals import Appeal
 from moderation.case_calls import CaseCall
@@ -186,7 +187,7 @@ _IS_OF_HOUSE = ~exists().where(
 _ANSWERED = case_when((col(CaseCall.acknowledged_at).is_not(None), "answered"), else_="unanswered")
 _OUTCOME = func.coalesce(col(Appeal.outcome), literal("waiting"))
 _COUNTED = {
-    Counted.REPORTS: _by(col(Report.category), col(Report.filed_at)),
+    Counted.REPORTS: _by(col(Report.category), col(Report.filed_at), text(f"({FILED_THERE}) IS NOT TRUE")),
     Counted.CASES: _by(col(Case.category), col(Case.opened_at), _IS_OF_HOUSE),
     Counted.MEASURES: _by(
         col(AppliedMeasure.kind),

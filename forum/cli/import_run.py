@@ -95,6 +95,7 @@ _KEPT = {
     Reason.SHOWN_AGAIN: "Shown again on the old board, where they were removed before: {:,}. Here they stay removed:",
     Reason.WIDER_BOARD: "Moved on the old board to where more people read: {:,}. Here they stay where they are:",
     Reason.TOO_LONG: "Changed on the old board, and too long for one post here: {:,}. They stay as they are here:",
+    Reason.STAFF: "Banned on the old board since, and working here: {:,}. They are not banned here. Decide yourselves:",
 }
 
 
@@ -271,7 +272,6 @@ def _list_kept(kept: Sequence[KeptHere]) -> None:
         if some:
             out.print(f"- {sentence.format(len(some))}", highlight=False, soft_wrap=True)
         for one in some[:MOST_LINES]:
-            what = f"{one.kind} {one.old} of the old board: /threads/{one.thread_id}#post-{one.number}"
-            out.print(f"  - {what}", highlight=False, soft_wrap=True)
+            out.print(f"  - {one.kind} {one.old} of the old board: {one.place}", highlight=False, soft_wrap=True)
         if len(some) > MOST_LINES:
             out.print(f"  - and {len(some) - MOST_LINES:,} more", highlight=False)

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.importers.delta.beside import find_differing, is_of_program, put_beside
 from forum.importers.delta.facts import read_boards, read_threads
+from forum.importers.delta.people import find_banned_staff
 from forum.importers.delta.steps import Deciding, KeptHere
 from forum.importers.staging import Staging
 from forum.importers.tables import MovedKind
@@ -139,6 +140,7 @@ async def compare(session: AsyncSession, staging: Staging, now: datetime) -> Com
                 found.kept += steps.kept()
                 found.gone += sum(one.record is None and bool(one.steps) for one in steps.posts)
                 found.changed += sum(one.record is not None and one.is_any for one in steps.posts)
+    found.kept += await find_banned_staff(session, staging, which, now)
     found.same -= found.changed + sum(one.kind == MovedKind.POST for one in found.kept)
     return found
 

@@ -29,6 +29,7 @@ class OldRemoval:
     at: datetime  # when it was removed; when it was written, where nobody knows that
     is_dated: bool  # the old board kept when it was removed
     by: str | None  # the handle here of whoever removed it
+    by_id: UUID | None  # who they are here; None where nobody knows, or its author took it back
     by_author: bool
     reason: str
     notice: str  # what readers see in its place, as JSON

@@ -182,6 +182,7 @@ def removal_of(
     """Return how a post came to be removed; `undated` counts where the old board did not keep when."""
     known = (record and record.removed) or RemovalRecord()
     by = setting.people.by_old.get(known.by or "")
+    by_author = record is not None and is_taken_back(record)
     return OldRemoval(
         post_id=row["id"],
         thread_id=row["thread_id"],
@@ -192,7 +193,8 @@ def removal_of(
         at=min(known.at or undated, setting.now),
         is_dated=known.at is not None,
         by=by.handle if by else None,
-        by_author=record is not None and is_taken_back(record),
+        by_id=by.id if by and by.handle and not by_author else None,
+        by_author=by_author,
         reason=known.reason,
         notice=row["notice"],
         revision=row["revision"],

@@ -220,7 +220,7 @@ BY_CODE: Mapping[str, str] = {
     "not_a_safeguarding_lead": mark("This is for the safeguarding lead."),
     "own_complaint": mark("You made this complaint. Somebody else answers it."),
     "own_decision_or_appeal": mark("This is about your own decision. Somebody else decides."),
-    "own_dismissal": mark("You had decided that nothing be done. Somebody else decides now."),
+    "own_dismissal": mark("You decided about this before, and it is looked at again. Somebody else decides now."),
     "own_post": mark("This is your own post. You can change it or take it back."),
     "own_record": mark("This is about you. Others decide, and keep notes."),
     "own_report": mark("You reported this. Somebody else decides."),

@@ -13,13 +13,15 @@ depends_on: str | Sequence[str] | None = None
 
 NEW_KIND = "moved"
 TABLES = ("mail", "mailed_link")
+COLUMNS = (("old_login", "told_at"), ("import_run", "forgotten_at"))
 STATES_BEFORE = ("running", "ended")
 STATES = (*STATES_BEFORE, "undoing", "undone")
 
 
 def upgrade() -> None:
-    op.add_column("old_login", sa.Column("told_at", sa.DateTime(timezone=True), nullable=True))
-    op.add_column("import_run", sa.Column("forgotten_at", sa.DateTime(timezone=True), nullable=True))
+    # All of it can be done twice: it is committed before the rows are looked at, and may be killed there.
+    for table, column in COLUMNS:
+        op.execute(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {column} timestamptz")
     # A few rows: one for each run.
     allow_states(STATES, "(state = 'running') = (ended_at IS NULL)")
     for table in TABLES:
@@ -32,8 +34,8 @@ def downgrade() -> None:
         allow_kinds(table, [kind for kind in known_kinds(table) if kind != NEW_KIND])
     op.execute("UPDATE import_run SET state = 'ended' WHERE state IN ('undoing', 'undone')")
     allow_states(STATES_BEFORE, "(state = 'ended') = (ended_at IS NOT NULL)")
-    op.drop_column("import_run", "forgotten_at")
-    op.drop_column("old_login", "told_at")
+    for table, column in reversed(COLUMNS):
+        op.drop_column(table, column)
 
 
 def allow_states(states: Sequence[str], ended: str) -> None:

@@ -1,6 +1,7 @@
 """Migrations: up from nothing, up from each earlier revision with data in it, and down again."""
 
 import asyncio
+import inspect
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -381,6 +382,15 @@ async def test_every_migration_can_be_taken_back_and_done_again(empty: AsyncEngi
     done = await counts(empty)
     await asyncio.to_thread(command.downgrade, database.alembic_config(url(empty)), "base")
     assert await counts(empty) == {"alembic_version": 0}
+    # Where one commits before its end, it may be killed there, and is begun again.
+    folder = ScriptDirectory(str(database.MIGRATIONS))
+    for revision in REVISIONS[REVISIONS.index("0072") :]:
+        await migrate(empty, revision)
+        if "autocommit_block" in inspect.getsource(folder.get_revision(revision).module):
+            async with empty.begin() as connection:
+                before = REVISIONS[REVISIONS.index(revision) - 1]
+                await connection.execute(text(f"UPDATE alembic_version SET version_num = '{before}'"))
+            await migrate(empty, revision)
     await migrate(empty, "head")
     assert await counts(empty) == done
 

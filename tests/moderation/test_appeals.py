@@ -376,7 +376,7 @@ async def test_whoever_dismissed_it_does_not_decide_what_an_appeal_opened_again(
         seen = await screen(suzie, case_id)
         assert seen["deciders"] == "moderator"
         refusals = {one["because"] for one in seen["permitted"]}
-        assert refusals == {"Your dismissal of this was overturned: somebody else decides."}
+        assert refusals == {"You decided about this before, and it is looked at again: somebody else decides."}
         assert (await suzie.put(f"{API}/moderation/cases/{case_id}/claim")).status_code == 403
         assert (await scenes.decide(suzie, seen, DISMISS)).status_code == 403
         assert (await scenes.decide(orla, await screen(orla, case_id), DISMISS)).status_code == 201

@@ -1,6 +1,7 @@
 """People who moved before, as a newer dump has them: another address or password, or a ban.
 
-Whoever has signed in here decides themselves what their address and password are: nothing of them is changed.
+Whoever has signed in here decides themselves what their address and password are: nothing of them is changed. And no
+dump shuts out who works here, perhaps the last administrator: they are listed, and people decide.
 """
 
 import asyncio
@@ -8,17 +9,19 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.authentication.old_logins import OldLogin
 from forum.core.database import Database
 from forum.importers.counting import add_counts
+from forum.importers.delta.steps import KeptHere, Reason
 from forum.importers.naming import NewNames
 from forum.importers.people import (
     ADDRESS_COUNTS,
@@ -36,6 +39,7 @@ from forum.importers.records import BanRecord, PersonRecord
 from forum.importers.signed_in import HAS_SIGNED_IN
 from forum.importers.staging import Staging
 from forum.importers.tables import MovedItem, MovedKind, Was
+from forum.members.roles import has_role
 from forum.members.tables import Member
 
 
@@ -61,11 +65,28 @@ async def find_changed_people(session: AsyncSession, staging: Staging, arrival: 
             continue
         digest = arrival.digest_of(record)
         is_other = row.digest is not None and row.digest != digest and not row.has_signed_in
-        was_banned, is_banned = row.was == Was.BANNED, record.old in bans
+        was_banned = row.was == Was.BANNED
+        is_banned = record.old in bans and (was_banned or not row.is_staff)
         if is_other or was_banned != is_banned:
             changed = None if was_banned == is_banned else is_banned
             found.append(ChangedPerson(row.id, row.handle, record, digest, is_other, changed))
     return found
+
+
+async def find_banned_staff(
+    session: AsyncSession, staging: Staging, which: ColumnElement[bool], now: datetime
+) -> list[KeptHere]:
+    """Return who was banned on the old board since they moved, and is not banned here, because they work here."""
+    working = (
+        select(col(MovedItem.old), col(Member.handle))
+        .join(Member, col(Member.id) == col(MovedItem.member_id))
+        .where(which, col(MovedItem.kind) == MovedKind.PERSON, has_role())
+        .where(col(MovedItem.was).is_distinct_from(Was.BANNED))
+        .order_by(col(Member.handle))
+    )
+    bans = bans_in_force(staging, now)
+    found = [(old, handle) for old, handle in await session.execute(working) if old in bans]
+    return [KeptHere(MovedKind.PERSON, old, f"/moderation/members/{handle}", Reason.STAFF) for old, handle in found]
 
 
 async def carry_changed_people(
@@ -90,7 +111,7 @@ async def carry_changed_people(
 async def _read_people(session: AsyncSession, arrival: Arrival) -> dict[str, Any]:
     people = (
         select(col(MovedItem.old), col(MovedItem.digest), col(MovedItem.was), col(Member.id), col(Member.handle))
-        .add_columns(HAS_SIGNED_IN.label("has_signed_in"))
+        .add_columns(HAS_SIGNED_IN.label("has_signed_in"), has_role().label("is_staff"))
         .join(Member, col(Member.id) == col(MovedItem.member_id))
         .where(
             col(MovedItem.source) == arrival.source,
@@ -120,6 +141,13 @@ async def _lock_strangers(session: AsyncSession, ids: Sequence[UUID]) -> set[UUI
     return set((await session.execute(found)).scalars())
 
 
+async def _lock_all_but_staff(session: AsyncSession, ids: Sequence[UUID]) -> set[UUID]:
+    """Lock the rows of those who have no role, so that nobody gives them one meanwhile, and return their ids."""
+    locked = select(col(Member.id)).where(col(Member.id).in_(ids)).order_by(col(Member.id))
+    await session.execute(locked.with_for_update(key_share=True))
+    return set((await session.execute(locked.where(~has_role()))).scalars())
+
+
 async def _renew(session: AsyncSession, one: ChangedPerson, hashed: str, arrival: Arrival) -> None:
     address = address_of(one.record)
     new = {"email": address or f"{one.handle}@{NO_ADDRESS}", "password_hash": hashed}
@@ -133,10 +161,11 @@ async def _renew(session: AsyncSession, one: ChangedPerson, hashed: str, arrival
 async def _ban_or_note(
     session: AsyncSession, batch: Sequence[ChangedPerson], bans: Mapping[str, BanRecord], arrival: Arrival
 ) -> None:
+    shut_out = await _lock_all_but_staff(session, [one.member_id for one in batch if one.is_banned])
     banned = (
         (ComingPerson(one.record.old, one.record, NewNames(one.handle, "", ""), ""), {"id": one.member_id})
         for one in batch
-        if one.is_banned
+        if one.member_id in shut_out
     )
     await ban(session, banned, bans, arrival)
     for one in batch:

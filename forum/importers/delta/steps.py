@@ -44,6 +44,7 @@ class Reason(StrEnum):
     SHOWN_AGAIN = "shown_again"  # removed before, and no more: only a person brings it back
     WIDER_BOARD = "wider_board"  # it moved there to a board that more people read
     TOO_LONG = "too_long"  # its words now are more or fewer posts than before
+    STAFF = "staff"  # they were banned there, and work here: only a person keeps them out
 
 
 class KeptHere(NamedTuple):
@@ -51,8 +52,7 @@ class KeptHere(NamedTuple):
 
     kind: MovedKind
     old: str
-    thread_id: int
-    number: int
+    place: str  # its page
     reason: Reason
 
 
@@ -103,12 +103,12 @@ class ThreadSteps:
 
     def kept(self) -> Iterator[KeptHere]:
         """Give what stays as it is here."""
-        place = (self.thread.id, 1)
+        page = f"/threads/{self.thread.id}"
         for reason in self.reasons:
-            yield KeptHere(MovedKind.THREAD, self.thread.old, *place, reason)
+            yield KeptHere(MovedKind.THREAD, self.thread.old, f"{page}#post-1", reason)
         for one in self.posts:
             if one.reason and one.post.old:
-                yield KeptHere(MovedKind.POST, one.post.old, self.thread.id, one.post.number, one.reason)
+                yield KeptHere(MovedKind.POST, one.post.old, f"{page}#post-{one.post.number}", one.reason)
 
 
 @dataclass(frozen=True)

@@ -73,11 +73,13 @@ YIELDS: Mapping[str, tuple[str, ...]] = {
     "persona": ("reaction.persona_id",),
     "member": ("bookmark.member_id", "draft.member_id"),
 }
+# A report came from the old board: its id is made of what it was there, which is version 5; ids of what people make
+# here are of version 7.
+FILED_THERE = "substr(CAST(report.id AS text), 15, 1) = '5'"
 # Of these, a row goes only if it came from the old board; those that people made here keep what they belong to.
 CAME: Mapping[tuple[str, str], str] = {
     ("decision", "case_id"): "import_run_id IS NOT NULL",
-    # Its id is made of what it was there, which is version 5; ids of what people here make are of version 7.
-    ("report", "case_id"): "substr(CAST(report.id AS text), 15, 1) = '5'",
+    ("report", "case_id"): FILED_THERE,
     # A later run leaves earlier words, too, and its mark says up to which revision.
     (
         "post_revision",

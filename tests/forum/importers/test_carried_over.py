@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -16,7 +17,7 @@ from forum.core import clock
 from forum.http.services import Services
 from forum.importers import check
 from forum.importers.errors import CannotMove
-from forum.importers.old_moderation import OldRemoval, RunTime
+from forum.importers.old_moderation import OldRemoval, OldWarning, RunTime
 from forum.importers.plan import Plan
 from forum.importers.records import (
     BanRecord,
@@ -41,7 +42,8 @@ from forum.members.tables import Role
 from forum.privacy import account_deletion
 from forum.privacy.tables import DepartureKind
 from moderation.carried_over import CarriedOver
-from moderation.past_warnings import export_own
+from moderation.case_deciders import list_deciders
+from moderation.past_warnings import export_own, list_of
 from moderation.transparency import Counted, find_report
 from tests.support import make, scenes
 from tests.support.jobs import run_due_jobs
@@ -91,7 +93,7 @@ def old_board(now: datetime) -> list[Any]:
         WarningRecord(person="5", given_at=THEN),
         ReportRecord(post="5", by="3", reported_at=recent, reason="He is not sorry at all"),
         ReportRecord(post="5", by="3", reported_at=recent, reason="Twice"),
-        ReportRecord(post="5", by="5", reported_at=recent),
+        ReportRecord(post="5", by="5", reported_at=now + timedelta(days=1)),  # its clock was wrong
         ReportRecord(post="1", by="4", reported_at=now - timedelta(days=100), reason="Long ago"),
         ReportRecord(post="2", by="3", reported_at=recent, reason="Removed since"),
         TermRecord(words="damn", replacement="d*mn"),
@@ -184,7 +186,7 @@ async def test_what_the_old_board_decided_is_seen_told_and_undone_as_what_this_h
                 sections = {
                     one.counted: one for one in (await find_report(work.session, services.settings, year)).sections
                 }
-                assert sections[Counted.MEASURES].most == 0
+                assert sections[Counted.MEASURES].most == sections[Counted.REPORTS].most == 0
                 assert (sections[Counted.CASES].most > 0) == (year != 2019)
 
         # Reports of the last months wait here, with who reported only where they came too.
@@ -197,7 +199,7 @@ async def test_what_the_old_board_decided_is_seen_told_and_undone_as_what_this_h
         ]
         assert set(open_cases) == {sorry["post_id"], await post_id(services, "You are all"), None}
 
-        # A post that is removed there later, and has a case here, is decided in that one.
+        # A post that is removed there later, and has a case here, is decided in that one. Who looks at it looks again.
         wren = await make.member(services, "wren")
         place = {"post_id": sorry["post_id"], "thread_id": 1, "number": 5, "author_id": wren.id, "has_account": False}
         later = OldRemoval(
@@ -206,6 +208,7 @@ async def test_what_the_old_board_decided_is_seen_told_and_undone_as_what_this_h
             at=THEN,
             is_dated=True,
             by=None,
+            by_id=None,
             by_author=False,
             reason="",
             notice='{"kind": "removed", "by": null, "rules": [], "text": "Removed by a moderator"}',
@@ -214,13 +217,25 @@ async def test_what_the_old_board_decided_is_seen_told_and_undone_as_what_this_h
             [(run_id,)] = await sql(services, "SELECT id FROM import_run")
             await CarriedOver(services.settings).keep_removals(session, RunTime(run_id, clock.now()), [later])
         assert (await read(orla, f"/moderation/cases/{sorry['id']}"))["state"] == "open"
+        stale = await scenes.decide(orla, sorry, {"kind": "dismiss"})
+        assert (stale.status_code, stale.json()["code"]) == (409, "case_changed"), stale.text
         assert "The old board" in (await orla.get(f"/moderation/cases/{sorry['id']}")).text
 
-        # An appeal brings the post back. Nobody had decided it here, so everybody may hear it.
+        # An appeal brings the post back. Nobody had decided it here, but whoever removed it there does not hear it.
         [heard] = [case["id"] for case in open_cases.values() if case["kind"] == "appeal"]
         file = await read(orla, f"/moderation/cases/{heard}")
         assert file["appeal"]["decided_by"] is None
         assert "It was decided on the old board" in (await orla.get(f"/moderation/cases/{heard}")).text
+        moderates = (
+            "INSERT INTO role_grant (id, member_id, role, given_at) SELECT gen_random_uuid(), id, 'moderator', now()"
+        )
+        await sql(services, f"{moderates} FROM member WHERE handle = 'suzie' RETURNING 1")
+        async with make.work(services) as work:
+            deciders = await list_deciders(work.session, UUID(heard), work.now)
+            assert deciders == [(await make.viewer(services, "orla")).id]
+        await sql(
+            services, "DELETE FROM role_grant USING member WHERE member.id = member_id AND handle = 'suzie' RETURNING 1"
+        )
         assert (await scenes.hear(orla, heard, "overturn")).status_code == 201
         assert "useless toads" in (await guest.get("/threads/1")).text
         # So does a moderator who looks into it, where nobody can appeal.
@@ -230,6 +245,14 @@ async def test_what_the_old_board_decided_is_seen_told_and_undone_as_what_this_h
             in (await orla.get(f"/moderation/cases/{await case_on(services, 'Buy')}")).text
         )
         look = {"note": "It is a good book.", "revision": 1}
+        # Never what its author took back, there or here.
+        taken_back = await post_id(services, "I wish")
+        shows = "UPDATE post SET visibility = '{}' WHERE id = {} RETURNING 1"
+        await sql(services, shows.format("withdrawn", book))
+        for never, code in ((taken_back, "post_removed"), (book, "post_withdrawn")):
+            answer = await orla.post(f"{API}/moderation/posts/{never}/case", json=look)
+            assert (answer.status_code, answer.json()["code"]) == (409, code)
+        await sql(services, shows.format("removed", book))
         seen = await orla.post(f"{API}/moderation/posts/{book}/case", json=look)
         assert seen.status_code == 201, seen.text
         assert "Undo what the old board decided" in (await orla.get(f"/moderation/cases/{seen.json()['id']}")).text
@@ -251,13 +274,17 @@ async def test_what_the_old_board_decided_is_seen_told_and_undone_as_what_this_h
             assert await sql(services, ended) == [("toad",)]
             async with make.work(services) as work:
                 viewer = await make.viewer(services, "toad")
+                # A page shows a hundred; their copy has them all.
+                warned = [OldWarning(viewer.member_id, THEN)] * 99
+                await CarriedOver(services.settings).keep_warnings(work.session, RunTime(run_id, work.now), warned)
                 [section] = await export_own(work.session, viewer, work.now)
-                assert len(section.items) == 2
+                assert len(section.items) == 101
+                assert len(await list_of(work.session, viewer.member_id)) == 100
         assert await sql(
             services,
             "SELECT count(*) FROM measure WHERE undone_at IS NULL AND decision_id IN "
             "(SELECT id FROM decision WHERE decided_by IS NULL)",
-        ) == [(2,)]  # what she took back, and what waits to be decided
+        ) == [(1,)]  # what waits to be decided; what she took back is no measure of anybody
 
     # Who leaves is in none of it.
     now = clock.now()

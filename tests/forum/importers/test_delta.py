@@ -393,9 +393,17 @@ async def test_a_newer_dump_brings_what_changed_and_leaves_what_people_did_here(
     reported_since = ReportRecord(post="12", by="4", reported_at=LATELY, reason="Still there")
     assert await carry(moved, tmp_path, [*newer(), reported_since])  # and nothing else is new
     assert await carry(moved, tmp_path, [*newer(), reported_since]) is None
-    later = [*newer()[:-1], last, post(40, 1, 3, "Later still.", written_at=LATELY)]
+    later = [*newer()[:-1], last, post(40, 1, 3, "Later still.", written_at=LATELY), BanRecord(person="4")]
+    # Nor does it shut out who works here.
+    works = (
+        "INSERT INTO role_grant (id, member_id, role, given_at) SELECT gen_random_uuid(), id, 'administrator', now()"
+    )
+    await sql(moved, f"{works} FROM member WHERE handle = 'wren' RETURNING 1")
     assert await carry(moved, tmp_path, later)
+    assert await carry(moved, tmp_path, later) is None
     assert await rows(moved, banned) == []
+    staff = KeptHere(MovedKind.PERSON, "4", "/moderation/members/wren", Reason.STAFF)
+    assert staff in (await looked(moved, tmp_path)).kept
     assert await rows(moved, "SELECT visibility FROM post WHERE id = 19") == [("visible",)]
     assert "post 19" not in {f"{one.kind} {one.old}" for one in (await looked(moved, tmp_path)).kept}
 
@@ -466,7 +474,7 @@ async def test_a_very_long_post_is_hidden_whole_and_a_part_of_a_blog_hides_nothi
 
 
 def test_what_stays_as_it_is_here_is_listed_with_its_place(capsys: pytest.CaptureFixture[str]) -> None:
-    kept = [KeptHere(MovedKind.POST, str(old), 7, old, Reason.CHANGED_HERE) for old in range(1, 61)]
+    kept = [KeptHere(MovedKind.POST, str(old), f"/threads/7#post-{old}", Reason.CHANGED_HERE) for old in range(1, 61)]
     import_run._report(None, check.Comparison(kept=kept), ())
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "Nothing new: all that the plan takes is here already."
