@@ -6,13 +6,13 @@ undoes any decision, and what this house decides in the same case takes its plac
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, any_, bindparam, select, update
+from sqlalchemy import ARRAY, BigInteger, Uuid, any_, bindparam, select, update
 from sqlalchemy import case as case_when
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -114,17 +114,34 @@ class CarriedOver:
     async def keep_warnings(self, session: AsyncSession, run: RunTime, warnings: Sequence[OldWarning]) -> None:
         """Note on their records that people were warned."""
         brought = {"import_run_id": run.run_id}
-        await copy_rows(session, PastWarning, [{"id": new_id(), **one._asdict(), **brought} for one in warnings])
+        await copy_rows(session, PastWarning, [{**one._asdict(), **brought} for one in warnings])
+
+    async def find_known_warnings(self, session: AsyncSession, warnings: Sequence[OldWarning]) -> Collection[UUID]:
+        """Return which of these were noted before, by id."""
+        return await _find_ids(session, col(PastWarning.id), [one.id for one in warnings])
+
+    async def find_known_reports(self, session: AsyncSession, reports: Sequence[OldReport]) -> Collection[UUID]:
+        """Return which of these came before, or were made here too by the same member, by id."""
+        known = await _find_ids(session, col(Report.id), [one.id for one in reports])
+        here = select(col(Report.post_id), col(Report.revision), col(Report.title_revision), col(Report.reporter_id))
+        these = col(Report.post_id) == any_(bindparam("ids", type_=ARRAY(BigInteger)))
+        made = await session.execute(
+            here.where(these, col(Report.category) == Category.OTHER), {"ids": [one.post_id for one in reports]}
+        )
+        said = {tuple(row) for row in made if row.reporter_id}
+        places = {one.id: (one.post_id, one.revision, one.title_revision, one.reporter_id) for one in reports}
+        return known | {report_id for report_id, place in places.items() if place in said}
 
     async def open_reports(self, session: AsyncSession, run: RunTime, reports: Sequence[OldReport]) -> None:
         """Open the case of each post that somebody reported. Of a reporter who did not come, nothing is said."""
         for one in reports:
             case = await cases.open_on_post(session, one.post_id, Category.OTHER, run.now, reports=1)
             report = Report(
+                id=one.id,
                 case_id=case.id,
                 post_id=one.post_id,
-                revision=1,
-                title_revision=1 if one.number == 1 else None,
+                revision=one.revision,
+                title_revision=one.title_revision,
                 reporter_id=one.reporter_id,
                 capacity=None if one.reporter_id else Capacity.OTHER,
                 category=Category.OTHER,
@@ -190,6 +207,12 @@ def _case_row(removal: OldRemoval, case_id: UUID) -> dict[str, Any]:
         "changed_at": at,
         "barred_id": removal.by_id,
     }
+
+
+async def _find_ids(session: AsyncSession, column: Any, ids: Sequence[UUID]) -> set[UUID]:
+    """Return which of these ids a table has."""
+    found = select(column).where(column == any_(bindparam("ids", type_=ARRAY(Uuid()))))
+    return set((await session.execute(found, {"ids": list(ids)})).scalars())
 
 
 async def _lock_cases(session: AsyncSession, post_ids: Sequence[int]) -> dict[int | None, Case]:

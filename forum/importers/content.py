@@ -70,7 +70,7 @@ async def _write(database: Database, setting: Setting, batch: Sequence[ComingThr
         rows = BatchRows(setting)
         for thread_id, one in zip(thread_ids, batch, strict=True):
             watchers = reading.watchers.get(one.record.old, ())
-            rows.add(one, thread_id, [next(post_ids) for _ in one.posts], watchers, reading.reported)
+            rows.add(one, thread_id, [next(post_ids) for _ in one.posts], watchers)
         for model, written in (
             (Thread, rows.threads),
             (Post, rows.posts),
@@ -85,7 +85,6 @@ async def _write(database: Database, setting: Setting, batch: Sequence[ComingThr
         for post_id in rows.held:
             await setting.gate.record(session, ("post", post_id), GateResult(HELD_BECAUSE), setting.now)
         await setting.moderation.keep_removals(session, setting.run, rows.removals)
-        await setting.moderation.open_reports(session, setting.run, rows.reports)
         await add_counts(session, setting.run_id, rows.counts)
 
 

@@ -13,22 +13,22 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.core import audit
+from forum.importers.signed_in import SIGNED_IN
 from forum.importers.tables import ImportRun, RunState
-from forum.passwords.hashing import OURS_BEGIN
 
 KEPT_FOR = timedelta(days=365)
 AT_ONCE = 10_000
 
-# Whoever signs in here, or chooses a password by mail, has a hash of our own from then on. Where mail does not reach
-# somebody, the row stays without its name: it says that none may go to their address.
-_LOGINS = text("""
+# Whoever signs in here, or chooses a password by mail, keeps it. Where mail does not reach somebody, the row stays
+# without its name: it says that none may go to their address.
+_LOGINS = text(f"""
 WITH due AS (
     SELECT member.id FROM moved
     JOIN member ON member.id = moved.member_id
     JOIN old_login ON old_login.member_id = member.id
     WHERE moved.run_id = :run AND moved.kind = 'person'
         AND (login IS NOT NULL OR may_reset_by_mail OR password_hash <> '')
-        AND email_verified_at IS NULL AND NOT starts_with(password_hash, :ours)
+        AND NOT {SIGNED_IN}
     LIMIT :most FOR UPDATE OF member, old_login
 ), closed AS (
     UPDATE member SET password_hash = '' FROM due WHERE member.id = due.id AND password_hash <> ''
@@ -38,7 +38,7 @@ WITH due AS (
     DELETE FROM old_login USING due WHERE member_id = due.id AND may_reset_by_mail
 )
 SELECT count(*) FROM due
-""")
+""")  # noqa: S608 (ours)
 _MARKS = text("""
 WITH due AS (
     SELECT old, kind, source FROM moved WHERE run_id = :run AND digest IS NOT NULL LIMIT :most FOR UPDATE
@@ -69,7 +69,7 @@ async def forget(session: AsyncSession, now: datetime, *, ended_before: datetime
     if run is None:
         return None
     some = {"run": run.id, "most": AT_ONCE}
-    logins = (await session.execute(_LOGINS, {**some, "ours": OURS_BEGIN})).scalar_one()
+    logins = (await session.execute(_LOGINS, some)).scalar_one()
     marks = (await session.execute(_MARKS, some)).scalar_one()
     if not logins and not marks:
         run.forgotten_at = now

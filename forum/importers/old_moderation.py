@@ -1,6 +1,6 @@
 """What the old board decided about posts and people, handed to whoever moderates here: the forum knows no decisions."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -57,6 +57,7 @@ class OldBan:
 class OldWarning(NamedTuple):
     """That somebody who came was warned on the old board."""
 
+    id: UUID  # the same in each run
     member_id: UUID
     given_at: datetime
 
@@ -65,8 +66,10 @@ class OldWarning(NamedTuple):
 class OldReport:
     """A report of a post that came, which nobody has settled."""
 
+    id: UUID  # the same in each run
     post_id: int
-    number: int
+    revision: int  # of its words, and of the title above them
+    title_revision: int | None
     reporter_id: UUID | None  # None: who reported it did not come
     reported_at: datetime
     reason: str
@@ -90,6 +93,12 @@ class OldModeration(Protocol):
 
     async def keep_warnings(self, session: AsyncSession, run: RunTime, warnings: Sequence[OldWarning]) -> None:
         """Note that people were warned."""
+
+    async def find_known_warnings(self, session: AsyncSession, warnings: Sequence[OldWarning]) -> Collection[UUID]:
+        """Return which of these were noted before, by id."""
+
+    async def find_known_reports(self, session: AsyncSession, reports: Sequence[OldReport]) -> Collection[UUID]:
+        """Return which of these came before, or were made here too by the same member, by id."""
 
     async def open_reports(self, session: AsyncSession, run: RunTime, reports: Sequence[OldReport]) -> None:
         """Open the case of each post that somebody reported."""

@@ -17,7 +17,7 @@ from forum.importers.errors import CannotMove
 from forum.importers.old_moderation import OldModeration, RunTime
 from forum.importers.people import Author, People
 from forum.importers.plan import Plan
-from forum.importers.records import PostRecord, ReportRecord, Shown, ThreadRecord, WatchRecord
+from forum.importers.records import PostRecord, Shown, ThreadRecord, WatchRecord
 from forum.importers.staging import Staging
 from forum.importers.texts import posts_named
 from forum.importers.titles import is_whole
@@ -102,10 +102,6 @@ class OldThreads:
         self.handles = _handles(setting.people, self.called)
         self.watchers: dict[str, list[str]] = {}  # of each thread
         self.board_watchers: dict[str, list[str]] = {}
-        self.reported: dict[str, list[ReportRecord]] = {}  # of each post: what waits to be settled, and is not too old
-        for report in staging.others(ReportRecord):
-            if report.reported_at >= setting.now - WAITS_FOR:
-                self.reported.setdefault(report.post, []).append(report)
         for watch in staging.others(WatchRecord):
             if watch.thread is not None:
                 self.watchers.setdefault(watch.thread, []).append(watch.person)

@@ -8,7 +8,7 @@ closed it, becomes a member who has left, so that what they said still has an au
 import asyncio
 import json
 import os
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -31,9 +31,9 @@ from forum.importers.copying import copy_rows
 from forum.importers.counting import add_counts
 from forum.importers.errors import CannotMove
 from forum.importers.naming import Namer, NewNames, skeletons_of
-from forum.importers.old_moderation import OldBan, OldModeration, OldWarning, RunTime
+from forum.importers.old_moderation import OldBan, OldModeration, RunTime
 from forum.importers.plan import Plan
-from forum.importers.records import BanRecord, PersonKind, PersonRecord, WarningRecord
+from forum.importers.records import BanRecord, PersonKind, PersonRecord
 from forum.importers.staging import Staging
 from forum.importers.tables import MovedItem, MovedKind, Was
 from forum.members import names
@@ -176,9 +176,6 @@ async def carry_people(
     people, coming = await find_coming(database, staging, plan, arrival)
     now = arrival.now
     bans = bans_in_force(staging, now)
-    warned = defaultdict[str, list[datetime]](list)
-    for warning in staging.others(WarningRecord):
-        warned[warning.person].append(warning.given_at)
     logins = await _known_logins(database, coming)
     with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="old-passwords") as threads:
         for first in range(0, len(coming), BATCH):
@@ -189,7 +186,6 @@ async def carry_people(
                 async with database.work() as session:
                     await _write(session, batch, rows, arrival, logins)
                     await ban(session, zip(batch, rows, strict=True), bans, arrival)
-                    await _warn(session, zip(batch, rows, strict=True), warned, arrival)
             except UniqueViolationError as error:
                 raise CannotMove(
                     "Somebody joined a moment ago under a name that was to move. Start the import again: it goes on."
@@ -421,21 +417,6 @@ async def ban(
         moved = update(MovedItem).where(col(MovedItem.member_id).in_([one.member_id for one in kept]))
         await session.execute(moved.values(was=Was.BANNED))
         await add_counts(session, arrival.run_id, {"banned": len(kept)})
-
-
-async def _warn(
-    session: AsyncSession,
-    batch: Iterator[tuple[ComingPerson, dict[str, Any]]],
-    warned: Mapping[str, Sequence[datetime]],
-    arrival: Arrival,
-) -> None:
-    """Keep on the record of each how often they were warned, and when."""
-    given = [
-        OldWarning(row["id"], min(at, arrival.now)) for one, row in batch if one.names for at in warned.get(one.old, ())
-    ]
-    if given:
-        await arrival.moderation.keep_warnings(session, arrival.run, given)
-        await add_counts(session, arrival.run_id, {"warnings": len(given)})
 
 
 def _logins(batch: Iterator[tuple[ComingPerson, UUID]], known: KnownLogins, now: datetime) -> Iterator[dict[str, Any]]:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,9 +13,9 @@ from forum.content.posts.tables import Visibility, Voice
 from forum.content.subscriptions import ChosenBy, Mode
 from forum.content.threads.tables import ThreadState, ThreadVisibility
 from forum.importers.conversion import NewPost
-from forum.importers.old_moderation import OldRemoval, OldReport
+from forum.importers.old_moderation import OldRemoval
 from forum.importers.old_threads import ComingThread, PlacedPost, Setting
-from forum.importers.records import RECORD, PostRecord, RemovalRecord, ReportRecord, Shown, ThreadRecord
+from forum.importers.records import RECORD, PostRecord, RemovalRecord, Shown, ThreadRecord
 from forum.importers.tables import MovedKind, Was
 from forum.importers.titles import is_whole, title_of
 
@@ -44,7 +44,6 @@ class BatchRows:
     moved: list[dict[str, Any]] = field(default_factory=list)
     held: list[int] = field(default_factory=list)
     removals: list[OldRemoval] = field(default_factory=list)
-    reports: list[OldReport] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
     def add(
@@ -53,9 +52,8 @@ class BatchRows:
         thread_id: int,
         ids: Sequence[int],
         watchers: Sequence[str],
-        reported: Mapping[str, Sequence[ReportRecord]],
     ) -> None:
-        """Add the rows of a thread; `reported` is what was said of its posts and waits to be settled."""
+        """Add the rows of a thread."""
         by_old = {placed.record.old: placed for placed in one.placed}
         posts = [
             self.post_row(post, by_old[post.old], thread_id, post_id)
@@ -66,8 +64,6 @@ class BatchRows:
         for post, row in zip(one.posts, posts, strict=True):
             if row["visibility"] == Visibility.REMOVED:
                 self.removals.append(self.removal(row, by_old[post.old]))
-            elif post.part == 1 and one.record.shown is not Shown.REMOVED:
-                self.reports += self._reports(row, reported.get(post.old, ()))
         self.threads.append(_thread_row(one, thread_id, posts))
         for post, post_id in zip(one.posts, ids, strict=True):
             self.quotes += [
@@ -117,18 +113,6 @@ class BatchRows:
         has_account = placed.author.handle is not None
         return removal_of(row, placed.record, self.setting, has_account=has_account, undated=row["created_at"])
 
-    def _reports(self, row: dict[str, Any], reported: Sequence[ReportRecord]) -> Iterator[OldReport]:
-        """Give what was reported of a post, of each who reported it once; they are named only where they came too."""
-        people = self.setting.people.by_old
-        seen = set[str | None]()
-        for report in reported:
-            if report.by not in seen or report.by is None:
-                seen.add(report.by)
-                by = people.get(report.by or "")
-                reporter_id = by.id if by and by.handle else None
-                reported_at = min(report.reported_at, self.setting.now)
-                yield OldReport(row["id"], row["number"], reporter_id, reported_at, report.reason)
-
     def _badge(self, placed: PlacedPost) -> tuple[str, str, str] | None:
         if not placed.is_adviser:
             return None
@@ -169,7 +153,6 @@ class BatchRows:
         for row in posts:
             if row["visibility"] != Visibility.VISIBLE:
                 self.counts[row["visibility"]] += 1
-        self.counts["reports"] = len(self.reports)
         self.counts["notices"] += sum(post.edited is not None for post in one.posts)
         for post in one.posts:
             if post.part == 1:

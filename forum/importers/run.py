@@ -40,6 +40,7 @@ from forum.importers.delta.steps import Deciding
 from forum.importers.errors import CannotMove
 from forum.importers.old_moderation import OldModeration, OldTerm, RunTime
 from forum.importers.old_threads import OldThreads, Setting
+from forum.importers.past_moderation import PastModeration
 from forum.importers.people import Arrival, carry_people, make_digest
 from forum.importers.plan import Plan
 from forum.importers.records import TermRecord
@@ -171,6 +172,8 @@ async def _carry(database: Database, wanted: Import, run: ImportRun, seen: Seen)
     deciding = Deciding(staging, boards_now, boards.keys(), started)
     await carry_changes(database, reading, deciding, seen=lambda count: seen(Stage.POSTS, count))
     await carry_threads(database, reading, seen=lambda count: seen(Stage.POSTS, count))
+    past = PastModeration(database, staging, wanted.moderation, run.source, started)
+    await past.carry(setting.run, people)
 
 
 def _arrival(wanted: Import, boards: Collection[str], run_id: UUID, now: datetime) -> Arrival:
@@ -245,7 +248,7 @@ async def _begin(database: Database, source: str, now: datetime) -> ImportRun:
     One that was killed long ago ends as it is: what is written now, as by a newer dump, is not of its time.
     """
     async with database.work() as session:
-        await _refuse_undoing(session)
+        await refuse_undoing(session)
         unfinished = await find_unfinished(session)
         if unfinished and unfinished.source != source:
             raise CannotMove(f"An import of {unfinished.source} was not ended. Run that one to its end first.")
@@ -260,7 +263,8 @@ async def _begin(database: Database, source: str, now: datetime) -> ImportRun:
         return run
 
 
-async def _refuse_undoing(session: AsyncSession) -> None:
+async def refuse_undoing(session: AsyncSession) -> None:
+    """Raise CannotMove while an import is being taken back."""
     undoing = select(col(ImportRun.source)).where(col(ImportRun.state) == RunState.UNDOING).limit(1)
     if source := (await session.execute(undoing)).scalar():
         raise CannotMove(f"The import of {source} is being taken back. First run `forum import undo` to its end.")

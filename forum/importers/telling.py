@@ -15,17 +15,17 @@ from forum.core.clock import now as clock_now
 from forum.core.database import Database
 from forum.core.settings import Settings
 from forum.importers.errors import CannotMove
-from forum.importers.run import NOT_SET, alone, find_unfinished
+from forum.importers.run import NOT_SET, alone, find_unfinished, refuse_undoing
+from forum.importers.signed_in import SIGNED_IN
 from forum.mail import outbox
 from forum.mail.tables import MailKind
-from forum.passwords.hashing import OURS_BEGIN
 
 AT_ONCE = 100  # letters in one transaction
 
-_STATES = """
+_STATES = f"""
 SELECT old_login.member_id, member.email, CASE
     WHEN told_at IS NOT NULL THEN 'told'
-    WHEN email_verified_at IS NOT NULL OR starts_with(password_hash, :ours) THEN 'here'
+    WHEN {SIGNED_IN} THEN 'here'
     WHEN NOT may_reset_by_mail THEN 'unreached'
     WHEN EXISTS (
         SELECT FROM sanction WHERE sanction.member_id = member.id AND standing IN ('suspended', 'banned')
@@ -33,9 +33,9 @@ SELECT old_login.member_id, member.email, CASE
     ) THEN 'shut_out'
     ELSE 'due'
 END AS state
-FROM old_login JOIN member ON member.id = old_login.member_id
+FROM old_login JOIN member ON member.id = old_login.member_id JOIN moved ON moved.member_id = member.id
 WHERE left_at IS NULL
-"""
+"""  # noqa: S608 (ours)
 _COUNTED = text(f"SELECT state, count(*) FROM ({_STATES}) AS known GROUP BY state")  # noqa: S608 (ours)
 _DUE = text(
     f"SELECT member_id, email FROM ({_STATES}) AS known WHERE state = 'due' ORDER BY member_id LIMIT :most"  # noqa: S608
@@ -57,7 +57,7 @@ class Addressees(NamedTuple):
 
 async def count_addressees(session: AsyncSession, now: datetime) -> Addressees:
     """Return how many get the letter, and how many do not, and why."""
-    counted = {state: int(count) for state, count in await session.execute(_COUNTED, {"ours": OURS_BEGIN, "now": now})}
+    counted = {state: int(count) for state, count in await session.execute(_COUNTED, {"now": now})}
     return Addressees(*(counted.get(state, 0) for state in Addressees._fields))
 
 
@@ -65,12 +65,13 @@ async def tell_members(database: Database, settings: Settings) -> Addressees:
     """Queue the letter to each member who is to get it, and return how many they were.
 
     Each batch is one transaction, with the mark that they were told: who is killed midway goes on with the next. Raises
-    CannotMove while an import is not ended, and where the letter's link would lead nowhere.
+    CannotMove while an import is not ended or is being taken back, and where the letter's link would lead nowhere.
     """
     if settings.public_url == NOT_SET:
         raise CannotMove("Set FORUM_PUBLIC_URL first: the letter has a link to the forum.")
     async with alone(database):
         async with database.work() as session:
+            await refuse_undoing(session)
             if unfinished := await find_unfinished(session):
                 raise CannotMove(f"The import of {unfinished.source} was not ended. Run it to its end first.")
             found = await count_addressees(session, clock_now())
@@ -88,7 +89,7 @@ async def tell_some(database: Database) -> bool:
     """Queue some letters, and return whether there were any to queue."""
     now = clock_now()
     async with database.work() as session:
-        due = (await session.execute(_DUE, {"ours": OURS_BEGIN, "now": now, "most": AT_ONCE})).all()
+        due = (await session.execute(_DUE, {"now": now, "most": AT_ONCE})).all()
         noted = await session.execute(_NOTE, {"now": now, "members": [row.member_id for row in due]})
         told = set(noted.scalars())
         for row in due:

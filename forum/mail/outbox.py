@@ -9,7 +9,7 @@ from uuid import UUID
 
 from aiosmtplib import SMTPRecipientRefused, SMTPRecipientsRefused
 from pydantic import TypeAdapter
-from sqlalchemy import ARRAY, Uuid, all_, delete, exists, func, literal, or_, select, tuple_, update
+from sqlalchemy import ARRAY, Uuid, all_, delete, exists, func, literal, or_, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -309,10 +309,26 @@ async def _choose_template(session: AsyncSession, mail: Mail, now: datetime) -> 
             mail.email == member.email and now < mail.put_down_at + LIFETIMES[MailKind.PASSWORD_RESET]
         ):
             return templates.RESET
-        case MailKind.MOVED if mail.email != member.email:
-            return None
+        case MailKind.MOVED:
+            return await _choose_moved(session, member) if mail.email == member.email else None
         case _:
             return _TEMPLATES.get(MailKind(mail.kind))
+
+
+# What opens an account: an old name where its member has one here, and an address where it leads to them.
+_OPENS = text("""
+SELECT (SELECT login FROM old_login WHERE member_id = :member) IS NOT NULL AS by_name, :member = (
+    SELECT id FROM member WHERE lower(email) = lower(:email) ORDER BY email_verified_at NULLS LAST, joined_at LIMIT 1
+) AS by_address
+""")
+
+
+async def _choose_moved(session: AsyncSession, member: Member) -> MailTemplate:
+    """Return the letter that a member's old board moved, which names what opens their account."""
+    opens = (await session.execute(_OPENS, {"member": member.id, "email": member.email})).one()
+    if not opens.by_name:
+        return templates.MOVED_BY_ADDRESS
+    return templates.MOVED if opens.by_address else templates.MOVED_BY_NAME
 
 
 async def _is_taken(session: AsyncSession, member: Member, email: str | None) -> bool:

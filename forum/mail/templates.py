@@ -170,21 +170,26 @@ NEWS = MailTemplate(
     path="me/notices",
     has_token=False,
 )
-# To whoever was on a board that moved here. Nobody who reads it learns which board that was.
-MOVED = MailTemplate(
-    "Your account has moved",
-    (
-        "The place on the web where you have an account has moved. Your account moved with it, and so did what you "
-        "wrote. Follow this link, and sign in with your old name and your old password:",
-    ),
-    (
-        "If the old password does not work any more, you can ask for a new one there.",
-        "This is the only letter that you get about it. If you do not want the account any more, you need do nothing, "
-        "or you can sign in and close it.",
-    ),
-    path="sign-in",
-    has_token=False,
+_MOVED = (
+    "The place on the web where you have an account has moved. Your account moved with it, and so did what you wrote. "
 )
+_AFTER_MOVING = (
+    "If the old password does not work any more, you can ask for a new one there.",
+    "This is the only letter that you get about it. If you do not want the account any more, you need do nothing, "
+    "or you can sign in and close it.",
+)
+
+
+def _moved(sign_in_with: str) -> MailTemplate:
+    words = f"{_MOVED}Follow this link, and sign in with {sign_in_with} and your old password:"
+    return MailTemplate("Your account has moved", (words,), _AFTER_MOVING, path="sign-in", has_token=False)
+
+
+# To whoever was on a board that moved here. Nobody who reads it learns which board that was. An old name, or an
+# address, that opens somebody else's account here is not named.
+MOVED = _moved("your old name, or this e-mail address,")
+MOVED_BY_NAME = _moved("your old name")
+MOVED_BY_ADDRESS = _moved("this e-mail address")
 OFF = "You get this mail because you asked to be told. To get no more of them, follow this link:"
 TEST = MailTemplate("A test", ("If you can read this, mails arrive.",))
 

@@ -10,6 +10,7 @@ from forum.importers.delta.facts import read_threads, thread_batches
 from forum.importers.delta.people import find_changed_people
 from forum.importers.delta.steps import Deciding
 from forum.importers.old_threads import choose_coming
+from forum.importers.past_moderation import PastModeration
 from forum.importers.people import Arrival, find_coming
 from forum.importers.plan import Plan
 from forum.importers.staging import Staging
@@ -32,8 +33,10 @@ class Looking:
         boards, is_any_new = await find_boards(self.database, self.staging, self.plan, self.arrival.source)
         if is_any_new or self._has_new_thread(boards) or await self._has_change():
             return True
-        _, coming = await find_coming(self.database, self.staging, self.plan, self.arrival)
-        if coming:
+        people, coming = await find_coming(self.database, self.staging, self.plan, self.arrival)
+        arrival = self.arrival
+        past = PastModeration(self.database, self.staging, arrival.moderation, arrival.source, arrival.now)
+        if coming or await past.is_any_new(people):
             return True
         async with self.database.work() as session:
             return bool(await find_changed_people(session, self.staging, self.arrival))

@@ -14,12 +14,11 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, or_, select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.authentication.old_logins import OldLogin
-from forum.authentication.sessions import Device, MemberSession
 from forum.core.database import Database
 from forum.importers.counting import add_counts
 from forum.importers.delta.steps import KeptHere, Reason
@@ -37,10 +36,11 @@ from forum.importers.people import (
     was_there_since,
 )
 from forum.importers.records import BanRecord, PersonRecord
+from forum.importers.signed_in import HAS_SIGNED_IN
 from forum.importers.staging import Staging
 from forum.importers.tables import ImportRun, MovedItem, MovedKind, Was
 from forum.members.roles import has_role
-from forum.members.tables import Member, RulesAcceptance
+from forum.members.tables import Member
 
 
 @dataclass(frozen=True)
@@ -56,25 +56,9 @@ class ChangedPerson:
     is_decided: bool  # their ban came before bans were noted: whether it was lifted here, nobody knows any more
 
 
-def has_signed_in(*, hashes_were_ours: bool) -> ColumnElement[bool]:
-    """Return the condition that a member who moved signed in here, or set a password.
-
-    Then their hash is ours, where it was not from the beginning.
-    """
-    signs: list[ColumnElement[bool]] = [
-        col(Member.rules_version).is_not(None),
-        col(Member.email_verified_at).is_not(None),
-        col(Member.wanted_email).is_not(None),
-        *(exists().where(col(table.member_id) == col(Member.id)) for table in (MemberSession, Device, RulesAcceptance)),
-    ]
-    if not hashes_were_ours:
-        signs.append(col(Member.password_hash).startswith("$argon2id$"))
-    return or_(*signs)
-
-
 async def find_changed_people(session: AsyncSession, staging: Staging, arrival: Arrival) -> list[ChangedPerson]:
     """Return those of whom something is to be changed here."""
-    here = await _read_people(session, staging, arrival)
+    here = await _read_people(session, arrival)
     bans = bans_in_force(staging, arrival.now)
     found = []
     for record in staging.people():
@@ -118,7 +102,7 @@ async def carry_changed_people(
             hashes = await _hash_all(threads, batch)
             async with database.work() as session:
                 others = [one for one in batch if one.is_other]
-                still = await _lock_strangers(session, staging, [one.member_id for one in others])
+                still = await _lock_strangers(session, [one.member_id for one in others])
                 for one in others:
                     if one.member_id in still:
                         await _renew(session, one, hashes[one.member_id], arrival)
@@ -130,8 +114,7 @@ def _came_before(ban: BanRecord, moment: datetime) -> bool:
     return ban.since is not None and ban.since < moment
 
 
-async def _read_people(session: AsyncSession, staging: Staging, arrival: Arrival) -> dict[str, Any]:
-    signed_in = has_signed_in(hashes_were_ours=staging.source.has_handles)
+async def _read_people(session: AsyncSession, arrival: Arrival) -> dict[str, Any]:
     # Runs that noted of threads where they stood noted bans, too; the earliest ones noted neither.
     noting = select(col(MovedItem.run_id)).where(
         col(MovedItem.kind) == MovedKind.THREAD, col(MovedItem.stood_on).is_not(None)
@@ -139,7 +122,7 @@ async def _read_people(session: AsyncSession, staging: Staging, arrival: Arrival
     people = (
         select(col(MovedItem.old), col(MovedItem.digest), col(MovedItem.was), col(Member.id), col(Member.handle))
         .add_columns(
-            signed_in.label("has_signed_in"),
+            HAS_SIGNED_IN.label("has_signed_in"),
             has_role().label("is_staff"),
             col(MovedItem.run_id).in_(noting).label("noted_bans"),
             col(ImportRun.started_at),
@@ -162,11 +145,16 @@ async def _hash_all(threads: ThreadPoolExecutor, batch: Sequence[ChangedPerson])
     return dict(zip((one.member_id for one in others), await asyncio.gather(*hashed), strict=True))
 
 
-async def _lock_strangers(session: AsyncSession, staging: Staging, ids: Sequence[UUID]) -> set[UUID]:
+async def _lock_strangers(session: AsyncSession, ids: Sequence[UUID]) -> set[UUID]:
     """Lock the rows of those who have not signed in, and return their ids."""
-    signed_in = has_signed_in(hashes_were_ours=staging.source.has_handles)
-    found = select(col(Member.id)).where(col(Member.id).in_(ids), col(Member.left_at).is_(None), ~signed_in)
-    return set((await session.execute(found.order_by(col(Member.id)).with_for_update(key_share=True))).scalars())
+    found = (
+        select(col(Member.id))
+        .join(MovedItem, col(MovedItem.member_id) == col(Member.id))
+        .where(col(Member.id).in_(ids), col(Member.left_at).is_(None), ~HAS_SIGNED_IN)
+        .order_by(col(Member.id))
+        .with_for_update(key_share=True, of=Member)
+    )
+    return set((await session.execute(found)).scalars())
 
 
 async def _lock_all_but_staff(session: AsyncSession, ids: Sequence[UUID]) -> set[UUID]:

@@ -43,7 +43,13 @@ GOES: Mapping[str, tuple[str, ...]] = {
         *("post_search.author_id", "post_tally.persona_id", "search.author_id"),
     ),
     "member": (
-        *("device.member_id", "guest_repeat.member_id", "ignored.member_id", "letter_choice.member_id"),
+        *(
+            "arrival.member_id",
+            "device.member_id",
+            "guest_repeat.member_id",
+            "ignored.member_id",
+            "letter_choice.member_id",
+        ),
         *("mail.member_id", "mail_due.member_id", "mailed_link.member_id", "member_session.member_id"),
         *("moved.member_id", "notification.member_id", "off_link.member_id", "old_login.member_id"),
         *(
@@ -60,11 +66,16 @@ GOES: Mapping[str, tuple[str, ...]] = {
         *("search.board_id", "subscription.board_id"),
     ),
 }
-# A report that was filed before its post came was filed on the old board: a run gives none a later time than its own.
-FILED_THERE = (
-    "report.filed_at <= (SELECT min(started_at) FROM import_run JOIN moved ON run_id = import_run.id "
-    "JOIN post ON post.thread_id = moved.thread_id WHERE post.id = report.post_id)"
-)
+# What goes, too, once it has begun to be taken back: of what people keep for themselves or say with a sign, nothing is
+# lost that is worth half an import. Triggers count reactions down.
+YIELDS: Mapping[str, tuple[str, ...]] = {
+    "post": ("bookmark.post_id", "reaction.post_id"),
+    "persona": ("reaction.persona_id",),
+    "member": ("bookmark.member_id", "draft.member_id"),
+}
+# A report came from the old board: its id is made of what it was there, which is version 5; ids of what people make
+# here are of version 7.
+FILED_THERE = "substr(CAST(report.id AS text), 15, 1) = '5'"
 # Of these, a row goes only if it came from the old board; those that people made here keep what they belong to.
 CAME: Mapping[tuple[str, str], str] = {
     ("decision", "case_id"): "import_run_id IS NOT NULL",
@@ -115,11 +126,13 @@ class Going:
     """What leads where in this database. The rows that go are in temporary tables, one for each table in `tables`."""
 
     keys: tuple[Key, ...]
+    has_begun: bool = False
 
     @cached_property
     def owning(self) -> frozenset[Key]:
         """The keys by which a row goes with another."""
-        named = {(*name.split("."), parent) for parent, names in GOES.items() for name in names}
+        goes = (*GOES.items(), *(YIELDS.items() if self.has_begun else ()))
+        named = {(*name.split("."), parent) for parent, names in goes for name in names}
         return frozenset(key for key in self.keys if key in named)
 
     @cached_property
@@ -157,10 +170,10 @@ def ids_in(table: str) -> str:
     return f"(SELECT id FROM going_{table})"  # noqa: S608
 
 
-async def read_keys(session: AsyncSession) -> Going:
-    """Return what leads where, as the database says."""
+async def read_keys(session: AsyncSession, *, has_begun: bool = False) -> Going:
+    """Return what leads where, as the database says, and what goes: more, once it has begun to be taken back."""
     keys = [Key(*row) for row in await session.execute(_KEYS)]
-    return Going((*keys, *(Key(child, column, parent) for (child, column), parent in LOOSE.items())))
+    return Going((*keys, *(Key(child, column, parent) for (child, column), parent in LOOSE.items())), has_begun)
 
 
 async def collect(

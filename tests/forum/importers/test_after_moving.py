@@ -39,6 +39,17 @@ async def test_members_get_one_letter_and_a_year_later_old_passwords_open_nothin
         await tell_members(services.database, settings.model_copy(update={"public_url": NOT_SET}))
     assert (await guest.post(f"{API}/sessions", json=make.signing_in("worried-mum-of-3", PASSWORD))).status_code == 201
 
+    # Nia's board was a forum like this one, so her hash is like ours, and says nothing. Max's old name opens another.
+    hashed = (await rows(services, "SELECT password_hash FROM member WHERE handle = 'worried-mum-of-3'"))[0][0]
+    await sql(services, f"UPDATE member SET password_hash = '{hashed}' WHERE handle = 'nia' RETURNING 1")
+    theirs = "member_id = (SELECT id FROM member WHERE email = '{}@example.org') RETURNING 1"
+    await sql(services, f"UPDATE moved SET source = 'forum Kin' WHERE {theirs.format('nia')}")
+    await sql(services, f"UPDATE old_login SET login = NULL WHERE {theirs.format('max')}")
+    await sql(services, "UPDATE import_run SET state = 'undoing' RETURNING 1")
+    with pytest.raises(CannotMove, match="is being taken back"):
+        await tell_members(services.database, settings)
+    await sql(services, "UPDATE import_run SET state = 'ended' RETURNING 1")
+
     # Nia and Max were there lately. Mum knows it, and of the others no address can be trusted; Sunny is banned, too.
     async with services.database.work() as session:
         assert await count_addressees(session, clock.now()) == Addressees(2, 0, 1, 3, 0)
@@ -49,7 +60,9 @@ async def test_members_get_one_letter_and_a_year_later_old_passwords_open_nothin
     assert [letter.to for letter in letters] == ["max@example.org", "nia@example.org"]
     assert await tell_members(services.database, settings) == Addressees(0, 2, 1, 3, 0)
     assert await mailbox.come(services) == []
-    for letter in letters:
+    named = ("sign in with this e-mail address and", "sign in with your old name, or this e-mail address, and")
+    for letter, opens in zip(letters, named, strict=True):
+        assert opens in " ".join(letter.words.split())
         assert letter.subject == "Your account has moved"
         assert "/sign-in" in letter.words
         for secret in ("Kin", "Nia", "Moderator Max", "Mum", services.settings.name):
@@ -69,6 +82,7 @@ async def test_members_get_one_letter_and_a_year_later_old_passwords_open_nothin
         ("suzie", None, False, ""),
         ("worried-mum-of-3", "worried mum of 3", True, "$argon2id"),
     ]
+    assert await rows(services, "SELECT password_hash FROM member WHERE handle = 'nia'") == [("",)]
     assert await rows(services, digests) == [(0,)]
     assert await rows(services, "SELECT count(*) FROM member WHERE password_hash LIKE '$moved$%'") == [(0,)]
     for login, sent in (("nia", 1), ("sunny", 0), ("sunny-5", 0)):

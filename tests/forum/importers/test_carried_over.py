@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from forum.cli.import_run import make_import
 from forum.core import clock
+from forum.core.database import new_id
 from forum.http.services import Services
 from forum.importers import check
 from forum.importers.errors import CannotMove
@@ -275,7 +276,7 @@ async def test_what_the_old_board_decided_is_seen_told_and_undone_as_what_this_h
             async with make.work(services) as work:
                 viewer = await make.viewer(services, "toad")
                 # A page shows a hundred; their copy has them all.
-                warned = [OldWarning(viewer.member_id, THEN)] * 99
+                warned = [OldWarning(new_id(), viewer.member_id, THEN) for _ in range(99)]
                 await CarriedOver(services.settings).keep_warnings(work.session, RunTime(run_id, work.now), warned)
                 [section] = await export_own(work.session, viewer, work.now)
                 assert len(section.items) == 101

@@ -37,10 +37,12 @@ from forum.importers.records import (
     PostRecord,
     Readers,
     RemovalRecord,
+    ReportRecord,
     Shown,
     SourceRecord,
     TextForm,
     ThreadRecord,
+    WarningRecord,
 )
 from forum.importers.rows import digest_of
 from forum.importers.run import Import, carry_over
@@ -49,7 +51,9 @@ from forum.importers.tables import ImportRun, MovedKind, Was
 from forum.members.tables import Role
 from forum.passwords import hashing
 from moderation.carried_over import CarriedOver
+from moderation.case_priority import Category
 from moderation.gate import BoardGate
+from moderation.reports import Complaint, save_report
 from tests.support import make
 from tests.support.listener import told_of
 from tests.support.scenes import sql
@@ -159,6 +163,13 @@ NEW: Sequence[Any] = (
     post(34, 1, 5, written_at=LATELY, **quoting("Magpie", "They come on Monday.", "And on Tuesday.")),
     post(35, 1, 6, "A fuchsia outburst.", written_at=LATELY, shown=Shown.REMOVED),
     post(36, 1, 6, "Somebody looks at it first.", written_at=LATELY, shown=Shown.WAITING),
+    WarningRecord(person="4", given_at=LATELY),
+    WarningRecord(person="4", given_at=LATELY),
+    *(ReportRecord(post=old, by="4", reported_at=LATELY, reason="Not kind") for old in ("1", "4", "7", "30")),
+    ReportRecord(post="1", by="4", reported_at=LATELY - timedelta(days=1), reason="It was not kind before"),
+    ReportRecord(post="1", by="77", reported_at=LATELY, reason="From somebody who never came"),
+    ReportRecord(post="3", by="3", reported_at=LATELY, reason="She said so here, too"),
+    ReportRecord(post="3", by="4", reported_at=NOW - timedelta(days=91), reason="Long ago"),
     BanRecord(person="5", reason="Angry"),
 )
 # What nobody may read any more, wherever it stood.
@@ -253,6 +264,7 @@ async def moved(services: Services, tmp_path: Path) -> Services:
         await posts.edit_post(work, wren, 20, 1, Draft("Changed here."))
     async with make.work(services) as work:
         await threads.retitle_thread(work, magpie, 3, threads.NewTitle(1, "Retitled here"))
+        await save_report(work, magpie, await lock_post_row(work.session, 3), Complaint(Category.OTHER, 1, note="Here"))
     return services
 
 
@@ -368,6 +380,18 @@ async def test_a_newer_dump_brings_what_changed_and_leaves_what_people_did_here(
         page = (await guest.get(path)).text
         assert not [word for word in HIDDEN if word in page], path
 
+    # What was reported and warned there since is here once, and of what nobody reads any more, nothing.
+    reported = "SELECT thread_id, number, handle, note FROM report JOIN post ON post.id = post_id "
+    reported += "LEFT JOIN member ON member.id = reporter_id ORDER BY post_id, handle"
+    assert await rows(moved, reported) == [
+        (1, 1, "wren", "Not kind"),
+        (1, 1, None, "From somebody who never came"),
+        (1, 3, "magpie", "Here"),
+        (1, 4, "wren", "Not kind"),
+        (10, 1, "wren", "Not kind"),
+    ]
+    assert await rows(moved, "SELECT handle FROM past_warning JOIN member ON member.id = member_id") == [("wren",)] * 2
+
     # She signed in here, so her password is her own; who never did has the new one.
     tried = [("magpie", "old magpie"), ("magpie", "new magpie"), ("wren", "old wren"), ("wren", "new wren")]
     assert [await opens(moved, *pair) for pair in tried] == [True, False, False, True]
@@ -397,6 +421,9 @@ async def test_a_newer_dump_brings_what_changed_and_leaves_what_people_did_here(
     orla = await make.viewer(moved, "orla")
     async with make.work(moved) as work:
         await set_visibility(work.session, await lock_post_row(work.session, 19), Visibility.VISIBLE, work.now)
+    reported_since = ReportRecord(post="12", by="4", reported_at=LATELY, reason="Still there")
+    assert await carry(moved, tmp_path, [*newer(), reported_since])  # and nothing else is new
+    assert await carry(moved, tmp_path, [*newer(), reported_since]) is None
     [(version,)] = await rows(moved, "SELECT version FROM thread WHERE id = 4")
     async with make.work(moved) as work:
         await threads.move_thread(work, orla, 4, version, "families")
