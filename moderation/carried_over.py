@@ -181,7 +181,7 @@ class CarriedOver:
         )
 
 
-class _Place(NamedTuple):
+class _CaseVersion(NamedTuple):
     """The case in which something was decided, and in which version."""
 
     id: UUID
@@ -223,8 +223,8 @@ async def _lock_cases(session: AsyncSession, post_ids: Sequence[int]) -> dict[in
     return {case.post_id: case for case in found.scalars()}
 
 
-def _place_of(case: Case | None) -> _Place:
-    return _Place(case.id, case.version) if case else _Place(new_id(), 1)
+def _place_of(case: Case | None) -> _CaseVersion:
+    return _CaseVersion(case.id, case.version) if case else _CaseVersion(new_id(), 1)
 
 
 def _note_in(case: Case, removal: OldRemoval, now: datetime) -> None:
@@ -243,7 +243,7 @@ async def _note_revisions(session: AsyncSession, post_ids: Sequence[int]) -> Non
     await session.execute(decided, {"ids": list(post_ids)})
 
 
-def _decision_row(removal: OldRemoval, place: _Place, decision_id: UUID, run_id: UUID) -> dict[str, Any]:
+def _decision_row(removal: OldRemoval, place: _CaseVersion, decision_id: UUID, run_id: UUID) -> dict[str, Any]:
     return {
         "id": decision_id,
         "case_id": place.id,

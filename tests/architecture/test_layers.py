@@ -108,11 +108,12 @@ def test_every_feature_with_http_stands_in_the_list_of_features(package: str) ->
 
 
 def test_only_the_unit_of_work_commits() -> None:
+    unit_of_work = {ROOT / "forum/core/database.py", ROOT / "forum/core/driver_session.py"}
     committing = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for package in ("forum", "moderation")
         for path in (ROOT / package).rglob("*.py")
-        if path != ROOT / "forum/core/database.py"
+        if path not in unit_of_work
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Attribute) and node.attr in {"commit", "rollback"}
     ]

@@ -388,7 +388,7 @@ async def test_a_newer_dump_brings_what_changed_and_leaves_what_people_did_here(
         (1, 1, None, "From somebody who never came"),
         (1, 3, "magpie", "Here"),
         (1, 4, "wren", "Not kind"),
-        (10, 1, "wren", "Not kind"),
+        (11, 1, "wren", "Not kind"),
     ]
     assert await rows(moved, "SELECT handle FROM past_warning JOIN member ON member.id = member_id") == [("wren",)] * 2
 
@@ -414,6 +414,10 @@ async def test_a_newer_dump_brings_what_changed_and_leaves_what_people_did_here(
         ("post", "19", "shown_again"),
     ]
 
+    reported_since = ReportRecord(post="12", by="4", reported_at=LATELY, reason="Still there")
+    assert await carry(moved, tmp_path, [*newer(), reported_since])  # and nothing else is new
+    assert await carry(moved, tmp_path, [*newer(), reported_since]) is None
+
     # A moderator here lifts the ban, and brings the post back: neither comes undone with the next dump, not even where
     # the old board empties its bin. She moves a thread of the old team to where everybody reads: what the team goes on
     # writing there stays with the team. And a title of ours stays, also where the run moves its thread.
@@ -421,9 +425,6 @@ async def test_a_newer_dump_brings_what_changed_and_leaves_what_people_did_here(
     orla = await make.viewer(moved, "orla")
     async with make.work(moved) as work:
         await set_visibility(work.session, await lock_post_row(work.session, 19), Visibility.VISIBLE, work.now)
-    reported_since = ReportRecord(post="12", by="4", reported_at=LATELY, reason="Still there")
-    assert await carry(moved, tmp_path, [*newer(), reported_since])  # and nothing else is new
-    assert await carry(moved, tmp_path, [*newer(), reported_since]) is None
     [(version,)] = await rows(moved, "SELECT version FROM thread WHERE id = 4")
     async with make.work(moved) as work:
         await threads.move_thread(work, orla, 4, version, "families")
@@ -575,7 +576,7 @@ STANDS: Sequence[tuple[Shown, Mapping[str, Any], set[Reason] | None]] = (
 
 def test_what_comes_is_read_by_nobody_who_could_not_read_it_there(tmp_path: Path) -> None:
     boards = BoardReaders(1, Readers.EVERYONE), BoardReaders(2, Readers.STAFF)
-    known = BoardsNow({one.id: one for one in boards}, {"11": boards[0], "12": boards[1]})
+    known = BoardsNow({one.id: one for one in boards}, {"11": boards[0], "12": boards[1]}, frozenset())
     for shown, stands, reasons in STANDS:
         before = thread(8, 12, "Of the team", shown=shown)
         was = post(17, 8, 2, "As it was."), post(18, 8, 2, "It waits.", shown=Shown.WAITING)

@@ -354,7 +354,7 @@ async def test_threads_are_as_the_verbs_of_the_house_would_have_made_them(
 
     # Links to the old board lead to what their reader may see, and to nothing else.
     links = [
-        ("viewtopic.php?f=11&t=1", "/threads/1#post-1"),
+        ("viewtopic.php?f=11&t=1", "/threads/1"),
         ("viewtopic.php?t=1&start=2&sid=0", "/threads/1#post-3"),
         ("viewtopic.php?t=1&start=4000", "/threads/1#post-11"),
         ("viewtopic.php?p=5#p5", "/threads/1#post-5"),
