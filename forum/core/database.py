@@ -76,6 +76,7 @@ DISK_FULL = "53100"
 READ_ONLY = "25006"  # a standby, or a primary that has become one
 
 PATIENCE = 10  # seconds to wait for a connection
+MIGRATIONS_WAIT = ("SET lock_timeout = '5s'", "SET statement_timeout = '15min'")  # as in `migrations/env.py`
 HOST_PATIENCE = 3.0  # seconds for each of several hosts: a machine without power refuses nothing, it is silent
 READY_SECONDS = 2.0  # in which a database that is ready answers; monitoring does not wait much longer
 FULL_SECONDS = 60.0  # after a write that found no room, for which the forum says that its disk is full
@@ -377,7 +378,9 @@ async def _has_migrated(url: str) -> bool:
         if not (await connection.execute(text("SELECT to_regclass('alembic_version')"))).scalar_one():
             return False
         revision = (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar_one_or_none()
-        await connection.rollback()
+        for limit in MIGRATIONS_WAIT:
+            await connection.execute(text(limit))
+        await connection.commit()
         if revision != newest_migration():
             return False
         await jobs.install(connection)

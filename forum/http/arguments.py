@@ -155,5 +155,5 @@ def _parsed(request: Request, body: bytes) -> Any:
         raise Unusual
     try:
         return json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # a thousand brackets within each other are JSON, too
         raise Unusual from error

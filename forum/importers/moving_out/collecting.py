@@ -74,7 +74,7 @@ _BOARDS = f"""
 _PEOPLE = f"""
     WITH wrote AS (
         SELECT author_id, count(*) AS posts, max(created_at) AS last_at FROM post
-        WHERE visibility <> 'withdrawn' GROUP BY author_id
+        WHERE visibility <> 'withdrawn' AND {_IN_ITS_THREADS} GROUP BY author_id
     ), given AS (
         SELECT member_id, array_agg(DISTINCT role ORDER BY role) AS roles FROM role_grant
         WHERE role <> 'trusted_flagger' GROUP BY member_id
@@ -111,7 +111,9 @@ _THREADS = f"""
         WHERE visibility <> 'withdrawn' AND {_IN_ITS_THREADS} ORDER BY thread_id, number
     )
     SELECT {_THREAD} AS old, {_BOARD} AS board, coalesce(moved_person.old, first.author_id::text) AS author,
-        title, first.created_at AS opened_at, state, pinned, visibility
+        title, first.created_at AS opened_at, state, pinned,
+        CASE WHEN thread.visibility = 'visible' AND thread.posts = 0 THEN 'removed' ELSE thread.visibility
+        END AS visibility -- with the last post that readers could read, its title went too
     FROM thread JOIN first ON first.thread_id = thread.id JOIN board ON board.id = thread.board_id
         {_moved("moved_thread", "thread", "moved_thread.thread_id = thread.id")}
         {_moved("moved_board", "board", "moved_board.board_id = board.id")}
@@ -225,7 +227,7 @@ async def posts(session: AsyncSession, wishes: Wishes) -> AsyncIterator[PostReco
     async for row in _rows(session, _POSTS, board=wishes.board):
         shown = _shown(row.visibility, row.thread_visibility)
         may_go = _may_go(shown, wishes)
-        is_edited = shown != Shown.REMOVED and row.editor and (row.notice or {}).get("kind") == "edited"
+        is_edited = may_go and shown != Shown.REMOVED and row.editor and (row.notice or {}).get("kind") == "edited"
         yield PostRecord(
             old=row.old,
             thread=row.thread,

@@ -207,8 +207,9 @@ class MysqlTables(Tables):
                     host=board.host,
                     port=board.port or 3306,
                     unix_socket=board.socket,
-                    user=board.user,
-                    password=board.password,
+                    # As bytes: of text, the library sends what Latin-1 has.
+                    user=board.user.encode(),
+                    password=board.password.encode(),
                     database=board.database,
                     charset="latin1",
                     use_unicode=False,
@@ -302,16 +303,22 @@ def _in_a_thread(batches: Callable[[], AsyncIterator[list[Row]]]) -> Iterator[li
         return await anext(reading, None)
 
     async def end() -> None:
+        waiting = asyncio.all_tasks() - {asyncio.current_task()}  # where somebody stops the program while it reads
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
         await reading.aclose()  # type: ignore[attr-defined] # it is a generator
 
     try:
         while (batch := asyncio.run_coroutine_threadsafe(following(), loop).result()) is not None:
             yield batch
     finally:
-        asyncio.run_coroutine_threadsafe(end(), loop).result()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+        try:
+            asyncio.run_coroutine_threadsafe(end(), loop).result()
+        finally:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()
 
 
 def _said(error: BaseException) -> str:

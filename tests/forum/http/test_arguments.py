@@ -76,6 +76,7 @@ REQUESTS: list[tuple[str, dict[str, Any]]] = [
     ("/things/7", HELLO | {"headers": {"X-Name": "ghost"}}),
     ("/things/7", HELLO | {"headers": {"X-Name": "a long name"}}),
     ("/things/7?loud=maybe", HELLO),
+    ("/things/7", {"content": "[" * 1_500, "headers": {"Content-Type": "application/json"}}),
     ("/things/0", HELLO),
     ("/things/seven", HELLO),
     ("/things/7", {"json": {"said": "h"}}),

@@ -78,7 +78,8 @@ async def a_forum(services: Services) -> None:
     for change in (
         f"UPDATE post SET visibility = 'withdrawn' WHERE thread_id = {empty} OR body_markdown LIKE '%WITHDRAWN%'",
         f"UPDATE post SET visibility = 'removed' WHERE thread_id = {asked} AND body_markdown LIKE '%REMOVED%'",
-        f"UPDATE thread SET visibility = 'removed' WHERE id = {gone}",
+        f"UPDATE post SET visibility = 'removed' WHERE thread_id = {gone}",
+        f"UPDATE thread SET posts = 0, participants = 0 WHERE id = {gone}",
         "UPDATE post SET visibility = 'held', held_because = 'First posts.' WHERE body_markdown LIKE '%HELD%'",
         "UPDATE board SET archived_at = now() WHERE slug = 'closed'",
         f"UPDATE post SET body_markdown = replace(body_markdown, '\\\\', '') WHERE body_markdown = '{OURS}'",

@@ -97,7 +97,7 @@ class SiteCopy:
 
     def _file_of(self, address: str) -> str | None:
         parts = urlsplit(self._files.get(address, address))
-        if parts.path.endswith(".html"):
+        if address in self._files and parts.path.endswith(".html"):
             return parts.path
         place = f"#{parts.fragment}" if parts.fragment else ""
         if _STATIC.fullmatch(parts.path):
