@@ -17,7 +17,8 @@ def test_a_process_of_jobs_loads_nothing_that_only_requests_need() -> None:
 
 
 def test_a_forum_that_is_served_loads_nothing_of_moving_in_and_out() -> None:
-    program = "import sys, forum.__main__; print([name for name in sys.modules if name.startswith('forum.importers.')])"
+    loaded = "import sys, forum.__main__, forum.cli.serve, forum.app; "
+    program = loaded + "print([name for name in sys.modules if name.startswith('forum.importers.')])"
     told = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     # Old links lead on, and what moved is in the copy of one's data.
     assert all(name in told.stdout for name in ("old_links", "own_past"))
