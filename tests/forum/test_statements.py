@@ -109,8 +109,10 @@ async def test_a_thread_page_costs_one_statement(
 
 
 async def test_a_reply_costs_four_statements_or_at_most_ten(thread: int, app: FastAPI, services: Services) -> None:
-    """The throttle, where it is written, what its author said before, and all that is written: its draft goes with that.
-    Nobody else writes there, so it needs no lock of its own. Two more for its quote, which must not change meanwhile, and is recorded; and three for its key.
+    """The throttle, where it is written, what its author said before, and all that is written.
+
+    Its draft goes with that. Nobody else writes there, so it needs no lock of its own. Two more for its quote, which
+    must not change meanwhile, and is recorded; and three for its key.
 
     None for those who are told of it, however many: the worker tells them.
     """

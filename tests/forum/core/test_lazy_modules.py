@@ -16,13 +16,13 @@ def test_a_process_of_jobs_loads_nothing_that_only_requests_need() -> None:
     assert told.stdout == "[]\n"
 
 
-def test_a_forum_that_is_served_loads_nothing_of_moving_in_and_out() -> None:
+def test_a_forum_that_is_served_loads_nothing_that_reads_old_boards() -> None:
     loaded = "import sys, forum.__main__, forum.cli.serve, forum.app; "
     program = loaded + "print([name for name in sys.modules if name.startswith('forum.importers.')])"
     told = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
-    # Old links lead on, and what moved is in the copy of one's data.
+    # Old links lead on, what moved is in the copy of one's data, and administrators take a board along.
     assert all(name in told.stdout for name in ("old_links", "own_past"))
-    assert not any(name in told.stdout for name in ("phpbb", "wordpress", "staging", "moving_out"))
+    assert not any(name in told.stdout for name in ("phpbb", "wordpress", "sources", "texts", "report"))
 
 
 def test_a_module_that_is_loaded_late_is_the_one_that_all_others_import() -> None:
