@@ -46,6 +46,7 @@ from forum.privacy import lost_mailboxes
 from moderation import rules
 from moderation.decisions import AppealOutcome
 from moderation.measures.tables import MeasureKind
+from moderation.swept_posts import SweptPost
 from tests.architecture.schemathesis_hooks import EXPECTED, NOT_FOR_MEMBERS
 from tests.conftest import AS_IT_WAS_MIGRATED, database_called
 from tests.support import make
@@ -449,6 +450,7 @@ async def fill(app: FastAPI) -> Community:
         await staff.put(f"{API}/moderation/concerns/{over}/closure", json={"keep_until": "2100-01-01"})
         async with services.database.work() as session:
             await session.execute(text("UPDATE concern SET keep_until = current_date WHERE state = 'closed'"))
+            session.add(SweptPost(post_id=advert.id, revision=1, kinds=["telephone"], found_at=clock.now()))
         async with make.client(app) as guest:  # a guest's search is for whoever has its id
             sought = (await guest.post(f"{API}/searches", json={"query": "question"})).json()["id"]
         [statement], [dismissal] = await listed(member, "/me/statements"), await listed(member, "/me/reports")
@@ -475,6 +477,7 @@ async def fill(app: FastAPI) -> Community:
         f"{API}/searches": sought,
         f"{API}/talks": talk,
         f"{API}/moderation/posts": str(theirs.id),
+        f"{API}/moderation/swept-posts": str(advert.id),
         f"{API}/posts/{{id}}/reports": str(theirs.id),
         f"{API}/posts/{{id}}/reactions/{{kind}}": str(theirs.id),
         "author": MEMBER,

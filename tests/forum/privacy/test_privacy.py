@@ -271,10 +271,6 @@ async def test_a_copy_has_everything_of_ones_own_and_nothing_of_others(
             "drafts",
             "searches",
             "read_marks",
-            "dangers",
-            "findings",
-            "service_complaints",
-            "refused_texts",
             "subscriptions",
             "address_disclosures",
             "bookmarks",
@@ -291,6 +287,9 @@ async def test_a_copy_has_everything_of_ones_own_and_nothing_of_others(
             "statements",
             "reports",
             "appeals",
+            "past_warnings",
+            "arrival",
+            "swept_posts",
         )
     }
     [profile] = json.loads(files["data/profile.json"])
