@@ -1,7 +1,8 @@
 """Which accounts joined together from one network, noted without keeping any address.
 
 Spammers join in bursts. For a day, each new account has a digest of the network that it came from. Its key is half in
-the database, in no backup, and half outside (`secret_key`); the database's half is made anew each day and thrown away.
+the database, in no backup, and half outside (`secret_key`); the database's half is made anew each day (UTC) and thrown
+away an hour after it, so that a burst across midnight is one, too.
 So nobody can work out afterwards which network it was, not even by trying all. What stays, and only while an account is
 new, is that it was one of several.
 """
@@ -30,7 +31,7 @@ KEY_BYTES = 32
 
 
 class NetworkKey(SQLModel, table=True):
-    """The database's half of the key of a day's digests: in no backup, and gone the day after."""
+    """The database's half of the key of a day's digests: in no backup, and gone an hour after the day."""
 
     __tablename__ = "network_key"
 
@@ -59,12 +60,15 @@ async def note(work: Work, member_id: UUID, address: str) -> None:
         return
     session, now = work.session, work.now
     key = await _key_of(session, now.date())
-    digest = keyed_digest(work.settings, "network", key + network.encode())
+    digest, *earlier = (
+        keyed_digest(work.settings, "network", one + network.encode())
+        for one in (key, *await _keys_before(session, now.date()))
+    )
     # Two who join at the same moment would not see each other; who comes from elsewhere does not wait.
     await session.execute(select(func.pg_advisory_xact_lock(int.from_bytes(digest[:8], signed=True))))
     session.add(AccountArrival(member_id=member_id, joined_at=now, network=digest))
     await session.flush()
-    together = (col(AccountArrival.network) == digest, col(AccountArrival.joined_at) > now - WITHIN)
+    together = (col(AccountArrival.network).in_([digest, *earlier]), col(AccountArrival.joined_at) > now - WITHIN)
     if (await session.execute(select(func.count()).where(*together))).scalar_one() >= MANY:
         mark = update(AccountArrival).where(*together).values(is_burst=True)
         await session.execute(mark.execution_options(synchronize_session=False))
@@ -84,8 +88,8 @@ def select_own(viewer: Viewer) -> Query:
 
 
 async def forget(session: AsyncSession, now: datetime) -> None:
-    """Throw away the keys of earlier days and the digests that are a day old, and what is known of old accounts."""
-    await session.execute(delete(NetworkKey).where(col(NetworkKey.made_on) < now.date()))
+    """Throw away the keys of days that ended an hour ago, the digests that are a day old, and what is known of old accounts."""
+    await session.execute(delete(NetworkKey).where(col(NetworkKey.made_on) < (now - WITHIN).date()))
     is_old = col(AccountArrival.joined_at) <= now - DAY
     await session.execute(delete(AccountArrival).where(is_old, ~col(AccountArrival.is_burst)))
     await session.execute(delete(AccountArrival).where(col(AccountArrival.joined_at) <= now - KEPT))
@@ -108,3 +112,8 @@ async def _key_of(session: AsyncSession, day: date) -> bytes:
         await session.execute(made.on_conflict_do_nothing())  # of two who are first, one makes it
         key = (await session.execute(this)).scalar_one()
     return key
+
+
+async def _keys_before(session: AsyncSession, day: date) -> list[bytes]:
+    """Return the keys of earlier days that are still there: within an hour of midnight, yesterday's."""
+    return list((await session.scalars(select(col(NetworkKey.key)).where(col(NetworkKey.made_on) < day))).all())

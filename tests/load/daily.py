@@ -24,12 +24,14 @@ PATHS = {
     "threads one opened": "/api/v1/me/threads?kind=opened",
     "first page": "/",
 }
-# What an adviser looks at: threads in both lanes, and some that somebody keeps.
+# What an adviser looks at: threads in both lanes, and some that somebody keeps. All news is of the last days, so that
+# a page of it is as long in either forum.
 LANES = {f"waiting, {lane}": f"/api/v1/adviser/threads?lane={lane}" for lane in ("asked", "news", "mine", "claimed")}
 ADVISER = "an adviser"
 WAITING = """
 UPDATE thread SET asked_since = CASE WHEN id % 2 = 0 THEN asked_since END,
-    asked_number = CASE WHEN id % 2 = 0 THEN asked_number END, news_since = last_post_at, news_number = last_post_number
+    asked_number = CASE WHEN id % 2 = 0 THEN asked_number END,
+    news_since = now() - (now() - last_post_at) / 200, news_number = last_post_number
 WHERE asked_since IS NOT NULL
 """
 CLAIMS = """

@@ -43,6 +43,17 @@ async def test_five_from_one_network_within_an_hour_are_marked_and_nobody_else(s
     assert {row[0] for row in await sql(services, "SELECT count(*) FROM arrival")} == {7}
 
 
+async def test_five_across_midnight_are_marked_too(services: Services) -> None:
+    before_midnight = 12 * 60 - 20
+    for number in range(5):
+        await arrive(services, f"guest{number}", HERE, before_midnight + 10 * number)
+        await forget(services, timedelta(minutes=before_midnight + 10 * number))
+    assert await marked(services) == [f"guest{number}" for number in range(5)]
+    assert len(await sql(services, "SELECT 1 FROM network_key")) == 2
+    await forget(services, timedelta(hours=13))
+    assert len(await sql(services, "SELECT 1 FROM network_key")) == 1
+
+
 async def test_a_network_is_kept_for_a_day_and_never_as_an_address(services: Services) -> None:
     for number in range(5):
         await arrive(services, f"guest{number}", HERE)

@@ -98,6 +98,7 @@ async def filled(services: Services) -> None:
         session.add(Device(token_digest=b"known", member_id=heron.id, expires_at=now + timedelta(days=9)))
     viewer = replace(await make.viewer(services, "night-heron"), signed_in_at=now)
     async with services.transactions(now).begin() as work:
+        await arrivals.note(work, heron.id, "81.2.69.142")
         copy = await exports.request_export(work, viewer)
         work.session.add(ExportPart(export_id=copy.id, number=0, content=b"PK"))
         saving = Saving(DraftWords("I do not know how to begin."), 0)
