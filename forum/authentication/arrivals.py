@@ -88,7 +88,7 @@ def select_own(viewer: Viewer) -> Query:
 
 
 async def forget(session: AsyncSession, now: datetime) -> None:
-    """Throw away the keys of days that ended an hour ago, the digests that are a day old, and what is known of old accounts."""
+    """Throw away keys an hour after their day, digests that are a day old, and what is known of old accounts."""
     await session.execute(delete(NetworkKey).where(col(NetworkKey.made_on) < (now - WITHIN).date()))
     is_old = col(AccountArrival.joined_at) <= now - DAY
     await session.execute(delete(AccountArrival).where(is_old, ~col(AccountArrival.is_burst)))

@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlmodel import SQLModel
 
 from forum import demo
+from forum.authentication import arrivals
 from forum.authentication.second_factor import passkeys
 from forum.authentication.second_factor.tables import Purpose
 from forum.authentication.sessions import Device
