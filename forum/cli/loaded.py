@@ -4,8 +4,7 @@ import gc
 
 # Nothing that is loaded is garbage: looking for some takes a quarter of the time, and would unshare its memory later.
 gc.disable()
-import forum.app
-import forum.http.connections  # noqa: F401
+import forum.app  # noqa: F401
 
 gc.freeze()
 gc.enable()
