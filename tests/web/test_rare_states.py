@@ -13,17 +13,9 @@ from forum.http.services import Services
 from forum.members.tables import Role, Standing
 from tests.support import make, scenes
 from tests.support.jobs import run_due_jobs
-from tests.web.support import form, text_of
+from tests.web.support import form, says
 
 API = "/api/v1"
-
-
-async def says(client: httpx.AsyncClient, path: str, *words: str) -> None:
-    """The page has all of these words."""
-    page = await client.get(path)
-    assert page.status_code == 200, (path, page.text)
-    shown = " ".join(text_of(page.text).split())
-    assert [each for each in words if each not in shown] == [], shown
 
 
 async def test_an_account_says_all_that_is_open_about_it(app: FastAPI, services: Services) -> None:

@@ -78,8 +78,8 @@ class Village:
         for role, browser in self.browsers.items():
             browser.cookies.clear()
             await self._sign_in(browser, role)
-        for role in HANDLES:
-            await make.sign_in_again(self.app, self.readers[role], HANDLES[role])
+        for role, handle in HANDLES.items():
+            await make.sign_in_again(self.app, self.readers[role], handle)
 
     async def _sign_in(self, browser: httpx.AsyncClient, role: str, ago: timedelta = timedelta(0)) -> None:
         if role != "guest":
