@@ -129,7 +129,7 @@ TOLD: Mapping[str, str] = {
     "lock": mark("Your thread is closed. It can still be read."),
     "move": mark("Your thread is on another board."),
     "rename": mark("You have another name here."),
-    "warn": mark("This is a warning. Nothing else was done."),
+    "warn": mark("This is a warning."),
     "review": mark("You can write here. A moderator reads it before it appears."),
     "silence": mark("You can read here, but not write."),
     "suspend": mark("You cannot use your account."),
