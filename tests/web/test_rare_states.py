@@ -7,6 +7,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from forum.content.search.spelling import collect_words
 from forum.core import clock
 from forum.core.weekly_hours import WEEK
 from forum.http.services import Services
@@ -371,3 +372,74 @@ async def test_lists_of_moderators_say_what_is_late_and_what_is_left_to_others(
         kept = await form(orla, page, "/moderation/own-safety", left_out=["risk"])
         assert kept.status_code == 303, kept.text
         await says(orla, "/moderation/own-safety", "Read by")
+
+
+async def test_an_invitation_says_which_role_it_is_to(app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    speaks = "role = 'adviser', board_id = NULL, title = 'Online adviser', organisation = 'Kin Advice'"
+    roles = {
+        "role = 'moderator'": "The role: Moderator",
+        "board_id = (SELECT id FROM board)": "The role: Moderator of the board “new-here”",
+        speaks: "The role: Adviser: Online adviser, Kin Advice",
+        "role = 'trusted_flagger', title = NULL, organisation = NULL": "The role: Trusted flagger",
+        "role = 'safeguarding_lead'": "The role: Safeguarding lead",
+        "role = 'administrator'": "The role: Administrator",
+    }
+    async with make.signed_in(app, "joan", Role.ADMINISTRATOR) as joan, make.signed_in(app, "heron") as heron:
+        wish = {"email": "heron@example.org", "role": "moderator"}
+        assert (await joan.post(f"{API}/invitations", json=wish)).status_code == 201
+        for change, words in roles.items():
+            await scenes.sql(services, f"UPDATE invitation SET {change}")
+            await says(heron, "/invitations", words)
+
+
+async def test_whoever_writes_reads_what_would_become_of_their_words(app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    await make.member(services, "magpie")
+    thread = await make.thread(services, "magpie", title="What happens at a first conference?")
+    await run_due_jobs(services, clock.now())
+    reply, opening = f"/threads/{thread}/reply", "/boards/new-here/new"
+    async with make.signed_in(app, "heron") as heron, make.signed_in(app, "orla", Role.MODERATOR) as orla:
+
+        async def look(path: str, *words: str, **typed: str) -> None:
+            sent = await form(heron, await heron.get(path), path, do="look", **typed)
+            await says(heron, sent.headers["Location"], *words)
+
+        names = "My social worker Emma Smith never rings back."
+        await look(reply, "You can leave them as they are.", body_markdown=names)
+        waits = "As they are, they wait for a moderator before others see them."
+        await look(reply, waits, body_markdown="He goes to Greenfield Primary School.")
+        for said in ("My boy is 6 and he cries at every contact.", "We are in Bristol."):
+            await make.post(services, "heron", thread, said)
+        together = "It is put together from: an age, a town or a council"
+        await look(reply, together, body_markdown="The social worker is Emma Smith, does anybody know her?")
+        like_it = ("Threads that may help too", "What happens at a first conference?")
+        await look(opening, *like_it, title="My first child protection conference", body_markdown="It is on Monday.")
+        await make.sanction(services, "heron", Standing.SILENCED)
+        await says(heron, reply, "You cannot write at the moment.", "What you wrote is kept.")
+        await scenes.sql(services, "UPDATE thread SET visibility = 'held'")
+        await says(orla, "/boards/new-here", "Waits for a moderator")
+
+
+async def test_a_search_says_what_to_look_for_instead_and_goes_on(
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
+) -> None:
+    await make.board(services)
+    await make.member(services, "heron")
+    thread = await make.thread(services, "heron", body="Hello")
+    for number in range(24):
+        handle = ("heron", "magpie", "wren", "ada")[number % 4]
+        if 0 < number < 4:
+            await make.member(services, handle)
+        await make.post(services, handle, thread, f"Our assessment, part {number}")
+    await run_due_jobs(services, clock.now())
+    async with services.database.work() as session:
+        await collect_words(session, {}, clock.now())
+
+    async def look(query: str, *words: str, **more: str) -> None:
+        sent = await form(guest, await guest.get("/search"), "/searches", query=query, **more)
+        await says(guest, sent.headers["Location"], *words)
+
+    await look("assessment", "Searched for: assessment", "Go on")
+    await look("assesment", "We found no post", "Look for “assessment” instead", board="new-here")
+    await look("the", "These words are in almost every post.")
