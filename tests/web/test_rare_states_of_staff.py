@@ -2,15 +2,17 @@
 
 from datetime import timedelta
 
+import httpx
 from fastapi import FastAPI
 
 from forum.core import clock
+from forum.core.settings import Settings
 from forum.http.services import Services
 from forum.members.tables import Role
 from tests.support import make, scenes
 from tests.support.jobs import run_due_jobs
 from tests.support.scenes import API, sql
-from tests.web.support import form, says, text_of
+from tests.web.support import fields_of, form, says, text_of
 
 LEAD = Role.SAFEGUARDING_LEAD
 GONE = (
@@ -119,3 +121,158 @@ MANY_CONCERNS = (
     "SELECT gen_random_uuid(), raised_by, now(), 'Another', false, current_date, 'open' "
     "FROM concern, generate_series(1, 25)"
 )
+
+
+async def many(services: Services, table: str, **changes: str) -> None:
+    """Sixty copies of the rows of a table, each with what is different in it, as SQL says it: `n` is its number."""
+    pairs = ", ".join(f"'{name}', {value}" for name, value in changes.items())
+    await sql(
+        services,
+        f"INSERT INTO {table} OVERRIDING USER VALUE SELECT (jsonb_populate_record(was, jsonb_build_object({pairs}))).* "
+        f"FROM {table} AS was, generate_series(1, 60) AS n",
+    )
+
+
+ID = "gen_random_uuid()"
+
+
+async def test_long_lists_go_on(app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    await make.member(services, "heron")
+    thread = await make.thread(services, "heron", body="Ring me on 07700 900123.")
+    for _ in range(21):
+        await make.post(services, "heron", thread, "Or on 07700 900456.")
+    await sql(
+        services,
+        "INSERT INTO swept_post (post_id, revision, kinds, found_at) "
+        "SELECT id, revision, ARRAY['telephone'], now() FROM post",
+    )
+    async with (
+        make.signed_in(app, "joan", Role.ADMINISTRATOR) as joan,
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+        make.signed_in(app, "suzie", Role.ADVISER) as suzie,
+    ):
+        await says(orla, "/moderation/swept-posts", "Go on to more posts")
+
+        wrong = make.signing_in("heron", "not the password of hers")
+        assert (await joan.post(f"{API}/sessions", json=wrong)).status_code == 401
+        await many(services, "refused_sign_in", hour="was.hour - n * interval '1 hour'")
+        await says(joan, "/admin/refused-sign-ins", "Go on to older ones")
+
+        hook = {"url": "https://hooks.test/forum", "events": ["thread.opened"]}
+        hook_id = (await joan.post(f"{API}/administration/webhooks", json=hook)).json()["id"]
+        assert (await joan.post(f"{API}/administration/webhooks/{hook_id}/tests")).is_success
+        await many(services, "webhook_delivery", id=ID)
+        await says(joan, f"/admin/webhooks/{hook_id}", "Go on")
+
+        term = {"kind": "word", "text": "gobshite", "effect": "case", "note": "He came back twice."}
+        assert (await joan.post(f"{API}/moderation/terms", json=term)).status_code == 201
+        await many(services, "watched_term", id=ID, text="'gobshite' || n")
+        await says(joan, "/moderation/terms", "gobshite60", "Go on")
+
+        looking = await joan.get("/moderation/log")
+        nothing = await form(joan, looking, "/moderation/log", actor="nobody")
+        assert "Nothing is recorded here." in text_of(nothing.text)
+        await sql(services, "ALTER TABLE audit_entry DISABLE TRIGGER USER")
+        await many(services, "audit_entry", number="1000 * was.number + n")
+        found = await form(joan, looking, "/moderation/log", actor="joan")
+        assert "Go on" in text_of(found.text)
+
+        note = {"text": "Look at the first thread first."}
+        assert (await orla.post(f"{API}/moderation/boards/new-here/handover", json=note)).is_success
+        await many(services, "handover_note", id=ID)
+        await says(orla, "/moderation/handover?board=new-here", "Go on to older notes")
+
+        page = await suzie.get(f"/advising/threads/{thread}")
+        assert (await form(suzie, page, f"/advising/threads/{thread}/notes", text="She rang.")).status_code == 303
+        await many(services, "adviser_note", id=ID, reason="'thanks'")
+        await says(suzie, f"/advising/threads/{thread}", "It says thank you", "Go on to older notes")
+        await says(suzie, "/advising?late=yes", "Only those who have waited too long")
+
+        await many(
+            services, "member", id=ID, handle="was.handle || n", skeleton="was.skeleton || n", email="n || was.email"
+        )
+        found = await form(joan, await joan.get("/admin/people"), "/admin/people", named="heron")
+        assert "Go on" in text_of(found.text)
+        further = await form(
+            joan, found, "/admin/people", after=fields_of(found.text, "/admin/people").get("after", "")
+        )
+        assert further.status_code == 200
+
+
+LINE = {"name": "Night line", "description": "They listen.", "text_number": "85258 with LISTEN", "region": "Wales"}
+TERM = {"kind": "word", "text": "gobshite", "effect": "hold", "note": "He came back twice."}
+
+
+async def test_what_administrators_look_after_says_what_is_odd_about_it(
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
+) -> None:
+    await make.board(services)
+    await make.member(services, "heron")
+    thread = await make.thread(services, "heron", body="You gobshite")
+    for _ in range(25):
+        await make.post(services, "heron", thread, "You gobshite")
+    async with make.signed_in(app, "joan", Role.ADMINISTRATOR) as joan:
+        await says(guest, "/glossary", "Nothing is explained here yet.")
+        await says(guest, "/resources", "No place is listed here yet.")
+        word = {"term": "CIN", "meaning": "Child in need", "see_url": "https://cin.example/"}
+        page = await joan.get("/admin/glossary")
+        assert (await form(joan, page, "/admin/glossary", **word)).status_code == 303
+        await says(joan, "/admin/glossary", "https://cin.example/")
+        entry = (await joan.post(f"{API}/resources", json=LINE)).json()["id"]
+        await says(guest, "/resources", "Text 85258 with LISTEN")
+        assert (await joan.put(f"{API}/boards/new-here/resources/{entry}")).is_success
+        await says(joan, "/boards/new-here/resources", "Night line", "Wales")
+
+        page = await joan.get("/admin/boards/new-here")
+        await sql(services, "UPDATE board SET version = version + 1, changed_at = now(), name = 'New'")
+        stale = await form(joan, page, "/admin/boards/new-here", name="Welcome")
+        assert "This board was changed at" in text_of(stale.text)
+        page = await joan.get("/admin/boards/new-here/details")
+        wrong = await form(joan, page, "/admin/boards/new-here/details", effect="shout")
+        assert (wrong.status_code, "Look again: " in wrong.text) == (422, True)
+
+        wanted = {"text": "Who can write here", "assessed_on": on(-300), "next_review_on": on(60), "version": 0}
+        assert (await joan.put(f"{API}/moderation/assessments/illegal_content", json=wanted)).is_success
+        await sql(services, "ALTER TABLE assessment DISABLE TRIGGER USER")
+        await sql(services, "UPDATE assessment SET next_review_on = current_date")
+        await says(joan, "/moderation/assessments", "To be looked at since")
+
+        await make.member(services, "ada", boards=("new-here",))
+        shift = {"handle": "ada", "board": "new-here", "weekdays": "friday", "starts": "22:00", "ends": "07:00"}
+        page = await joan.get("/moderation/on-call")
+        assert (await form(joan, page, "/moderation/on-call", **shift)).status_code == 303
+        await says(joan, "/moderation/on-call", "Ada · New")
+
+        page = await joan.get("/moderation/phrases")
+        assert (await form(joan, page, "/moderation/phrases/off")).status_code == 303
+        await says(joan, "/moderation/phrases", "switched off", "Switch on")
+        page = await joan.get("/moderation/terms")
+        tried = await form(joan, page, "/moderation/terms/trial", **TERM)
+        assert "That is more than 5 %: it cannot hold posts." in text_of(tried.text)
+        assert (await form(joan, tried, "/moderation/terms", effect="case")).status_code == 303
+        await sql(
+            services,
+            "INSERT INTO finding_tally (day, kind, recogniser, what) "
+            "SELECT current_date, 'watched_term', id::text, 'dismissed' FROM watched_term, generate_series(1, 20)",
+        )
+        await says(joan, "/moderation/terms", "something was done in 0 of 20", "Retire it?")
+
+
+async def test_a_forum_that_lacks_nothing_says_so(settings: Settings, services: Services) -> None:
+    whole = settings.model_copy(
+        update={"smtp_url": "smtp://127.0.0.1:9", "outside_contact": "The trustees: 020 7946 0000"}
+    )
+    async with make.application(whole) as app, make.signed_in(app, "joan", Role.ADMINISTRATOR) as joan:
+        await make.member(services, "ruth", Role.ADMINISTRATOR)
+        for handle in ("priya", "bea"):
+            await make.member(services, handle, LEAD)
+        await says(joan, "/admin", "Still to do")
+        await sql(
+            services, "INSERT INTO totp (member_id, secret, since, last_step) SELECT id, 'A', now(), 0 FROM member"
+        )
+        await sql(
+            services,
+            "INSERT INTO milestone SELECT kind, now(), now() FROM unnest(ARRAY['mail_sent', 'backup_made']) AS kind",
+        )
+        await says(joan, "/admin", "Nothing is missing now.")
