@@ -12,7 +12,7 @@ from forum.members.tables import Role
 from tests.support import make, scenes
 from tests.support.jobs import run_due_jobs
 from tests.support.scenes import API, sql
-from tests.web.support import fields_of, form, says, text_of
+from tests.web.support import form, says, text_of
 
 LEAD = Role.SAFEGUARDING_LEAD
 GONE = (
@@ -276,3 +276,53 @@ async def test_a_forum_that_lacks_nothing_says_so(settings: Settings, services: 
             "INSERT INTO milestone SELECT kind, now(), now() FROM unnest(ARRAY['mail_sent', 'backup_made']) AS kind",
         )
         await says(joan, "/admin", "Nothing is missing now.")
+
+
+async def test_a_case_has_what_was_held_found_complained_of_and_told(app: FastAPI, services: Services) -> None:
+    await scenes.house_rules(services)
+    await make.board(services)
+    async with (
+        make.signed_in(app, "joan", Role.ADMINISTRATOR) as joan,
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+        make.signed_in(app, "femi", Role.MODERATOR) as femi,
+        make.signed_in(app, "priya", LEAD) as priya,
+        make.signed_in(app, "stepdad") as stepdad,
+        make.signed_in(app, "magpie") as magpie,
+    ):
+        assert (await joan.post(f"{API}/moderation/terms", json=TERM)).status_code == 201
+        words = {"title": "June Marlow is a witch", "body_markdown": scenes.RUDE}
+        warned = words | {"content_warning": "a toad, 07700 900123"}
+        opened = await scenes.confirmed(stepdad, "POST", f"{API}/boards/new-here/threads", warned)
+        thread, post = opened.json()["id"], opened.json()["first_post"]["id"]
+        case = await scenes.a_case(orla, post)
+        path = f"/moderation/cases/{case['id']}"
+        await says(orla, path, "Found in the note")
+        retitle = {"kind": "retitle", "title": "About a neighbour"}
+        decided = await scenes.decide(orla, case, scenes.REDACT, retitle, title_revision=1)
+        assert decided.status_code == 201, decided.text
+        page = await orla.get(path)
+        assert "A moderator took this title away." in text_of(page.text)
+        sealed = await form(orla, page, f"{path}/posts/{post}/versions/1")
+        assert "Note before it: a toad" in text_of(sealed.text)
+
+        seen = (await stepdad.get(f"{API}/threads/{thread}")).json()["version"]
+        titled = await stepdad.patch(f"{API}/threads/{thread}", json={"version": seen, "title": "That Marlow woman"})
+        assert titled.json()["waiting"], titled.text
+        await says(stepdad, f"/threads/{thread}/title", "The new title “That Marlow woman” waits for a moderator.")
+        edit = {"revision": 2, "body_markdown": "She is a gobshite", "content_warning": "a gobshite"}
+        assert (await stepdad.patch(f"{API}/posts/{post}", json=edit)).is_success
+        case = await scenes.a_case(orla, post)
+        path = f"/moderation/cases/{case['id']}"
+        await says(orla, path, "New title: That Marlow woman", "Note before it: a gobshite")
+        danger = {"category": "risk", "rules": [], "note": "He will hurt her."}
+        assert (await scenes.report(magpie, post, revision=2, **danger)).status_code == 201
+        await says(priya, f"/safeguarding/cases/{case['id']}", "An edit that waits:", "That Marlow woman")
+        await run_due_jobs(services, clock.now())
+        [notice, *_] = (await femi.get(f"{API}/me/notifications")).json()["items"]
+        assert (await form(femi, await femi.get("/me/notices"), "/me/notices")).status_code == 303, notice
+        await says(orla, path, "Femi was told", "(read ")
+        wish = {"reason": "He will hurt her.", "recipient": "The police", "reference": "Log 412"}
+        shown = await form(orla, await orla.get(f"{path}/address"), f"{path}/address", **wish)
+        assert "told that you had it shown." in text_of(shown.text)
+        case = await scenes.a_case(orla, post)
+        assert (await scenes.decide(orla, case, {"kind": "refuse"}, title_revision=2)).status_code == 201
