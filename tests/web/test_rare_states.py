@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from json import dumps
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -9,6 +10,7 @@ from fastapi import FastAPI
 
 from forum.content.search.spelling import collect_words
 from forum.core import clock
+from forum.core.settings import Settings
 from forum.core.weekly_hours import WEEK
 from forum.http.services import Services
 from forum.members.tables import Role, Standing
@@ -443,3 +445,111 @@ async def test_a_search_says_what_to_look_for_instead_and_goes_on(
     await look("assessment", "Searched for: assessment", "Go on")
     await look("assesment", "We found no post", "Look for “assessment” instead", board="new-here")
     await look("the", "These words are in almost every post.")
+
+
+async def test_who_has_a_role_a_key_or_a_new_address_reads_what_that_means(app: FastAPI, services: Services) -> None:
+    async with make.signed_in(app, "wren") as wren, make.signed_in(app, "ada", Role.MODERATOR) as ada:
+        await scenes.sql(services, PASSKEY)
+        await scenes.sql(
+            services, "INSERT INTO totp (member_id, since, secret, last_step) SELECT id, now(), 'A', 0 FROM member"
+        )
+        await says(wren, "/me/second-factor", "Move to another app or phone", "Remove the app")
+        await scenes.sql(services, "UPDATE member_session SET second_factor = false")
+        await says(ada, "/me", "You have a role here. It counts once you have signed in with a second step.")
+
+
+async def test_whoever_was_reported_and_reported_hears_what_came_of_it(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
+    await make.board(services, "court")
+    async with (
+        make.signed_in(app, "joan", Role.ADMINISTRATOR) as joan,
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+        make.signed_in(app, "stepdad") as stepdad,
+        make.signed_in(app, "magpie") as magpie,
+    ):
+        asked = await scenes.report(magpie, post.id)
+        assert asked.status_code == 201
+        case = await scenes.a_case(orla, post.id)
+        for outcome, measure in ((scenes.WARN, "Something was done about it."), (scenes.DISMISS, "left it as it is.")):
+            talk = f"{API}/moderation/cases/{case['id']}/talks"
+            message = (await orla.post(talk, json={"text": "You again."})).json()
+            wrong = {"message_id": message["id"], "text": "She laughs at me."}
+            assert (await stepdad.post(f"{API}/talks/{message['talk_id']}/complaints", json=wrong)).status_code == 201
+            [about] = (await joan.get(f"{API}/moderation/cases?kind=member")).json()["items"]
+            await says(
+                joan, f"/moderation/cases/{about['id']}", "About this message:", "You again.", "She laughs at me."
+            )
+            settled = await scenes.decide(joan, about | {"post_revision": None}, outcome)
+            assert settled.status_code == 201, settled.text
+            await says(stepdad, "/me/complaints", measure)
+
+
+async def test_where_moderators_are_not_named_a_notice_names_none(settings: Settings, services: Services) -> None:
+    quiet = settings.model_copy(update={"names_moderators": False})
+    post = await scenes.a_post(services)
+    gone = await make.post(services, "stepdad", post.thread_id, scenes.RUDE)
+    back = await make.post(services, "stepdad", post.thread_id, "I should not have said that.")
+    async with (
+        make.application(quiet) as app,
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+        make.signed_in(app, "stepdad") as stepdad,
+        make.signed_in(app, "magpie") as magpie,
+    ):
+        for id, measure in ((post.id, scenes.REDACT), (gone.id, scenes.REMOVE)):
+            decided = await scenes.decided(app, orla, id, measure)
+        read = "Changed by a moderator. Read rule 10", "Removed by a moderator. Read rule 10"
+        await says(magpie, f"/threads/{post.thread_id}", *read)
+        assert (await stepdad.delete(f"{API}/posts/{back.id}")).is_success
+        await says(magpie, f"/posts/{back.id}/report", "Its author took it back. Moderators can still read it.")
+        own = f"/me/statements/{decided['statement_id']}"
+        await scenes.sql(services, "ALTER TABLE statement DISABLE TRIGGER statement_keeps_rows")
+        await scenes.sql(
+            services, "UPDATE statement SET issued_at = issued_at - interval '1 year', appeal_until = now()"
+        )
+        await says(stepdad, own, "The time to ask for a second look is over.")
+
+
+async def test_what_changed_while_somebody_was_away_is_told(app: FastAPI, services: Services) -> None:
+    """A thread that was changed meanwhile, and a decision about several posts."""
+    post = await scenes.a_post(services)
+    another = await make.post(services, "stepdad", post.thread_id, scenes.RUDE)
+    await make.board(services, "court")
+    async with (
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+        make.signed_in(app, "stepdad") as stepdad,
+    ):
+        care = f"/threads/{post.thread_id}/care"
+        page = await orla.get(care)
+        await scenes.sql(services, "UPDATE thread SET version = version + 1")
+        stale = await form(orla, page, f"/threads/{post.thread_id}/move", board="court")
+        assert '<option value="court" selected>' in stale.text
+        many = {
+            "posts": [{"id": one.id, "revision": 1} for one in (post, another)],
+            "measures": [scenes.REMOVE],
+            "rules": [10],
+            "reason": "No adverts here.",
+        }
+        assert (await orla.post(f"{API}/moderation/members/stepdad/decisions", json=many)).status_code == 201
+        [told] = (await stepdad.get(f"{API}/me/statements")).json()["items"]
+        await says(stepdad, f"/me/statements/{told['id']}", "Your post 1, Your post 2")
+
+
+async def test_help_says_who_is_on_call_and_which_line_is_closed(settings: Settings, services: Services) -> None:
+    hour = (clock.now().astimezone(ZoneInfo("Europe/London")).hour + 12) % 24
+    lines = settings.data / "lines.toml"
+    lines.write_text(
+        '[[lines]]\nname = "Day line"\ntelephone = "0800 123"\nhours = "An hour a day"\n'
+        f'open = ["{hour:02}:00-{hour:02}:59"]\nkinds = ["danger", "suicide"]\n'
+    )
+    own = settings.model_copy(update={"help_lines": lines})
+    await make.board(services)
+    async with (
+        make.application(own) as app,
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+        make.signed_in(app, "heron") as heron,
+    ):
+        assert (await orla.put(f"{API}/moderation/on-call/here", json={"hours": 2})).is_success
+        words = {"title": "At home", "body_markdown": "I am scared of my husband."}
+        opened = (await heron.post(f"{API}/boards/new-here/threads", json=words)).json()
+        read = "closed now", "Somebody is on call here now, for what cannot wait."
+        await says(heron, f"/posts/{opened['first_post']['id']}/help", *read)
