@@ -67,7 +67,7 @@ COMPLAINTS_ABOUT: Mapping[str, str] = {
     "not_dealt_with": mark("I reported something, and it was not dealt with"),
     "duties": mark("The forum does not keep its duties under the law"),
     "own_content": mark("What was decided about my words or my account"),
-    "screening": mark("A computer reads here in another way than you say"),
+    "screening": mark("A computer is used here in a way that you do not tell us about"),
 }
 # What somebody who complains can do besides.
 ADVICE: Mapping[str, str] = {
@@ -129,7 +129,7 @@ TOLD: Mapping[str, str] = {
     "lock": mark("Your thread is closed. It can still be read."),
     "move": mark("Your thread is on another board."),
     "rename": mark("You have another name here."),
-    "warn": mark("This is a warning. Nothing else was done."),
+    "warn": mark("This is a warning."),
     "review": mark("You can write here. A moderator reads it before it appears."),
     "silence": mark("You can read here, but not write."),
     "suspend": mark("You cannot use your account."),

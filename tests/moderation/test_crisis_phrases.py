@@ -111,6 +111,8 @@ async def test_what_cannot_be_sought_or_is_found_everywhere_is_refused(app: Fast
         wide = LOCAL | {"text": "the contact centre"}
         trial = (await joan.post(f"{PHRASES}/trial", json=wide)).json()
         assert (trial["tried"], len(trial["posts"]), trial["is_too_wide"]) == (100, 99, True)
+        tried = await form(joan, await joan.get("/moderation/phrases"), "/moderation/phrases/trial", **wide)
+        assert "That is too often to call people." in text_of(tried.text)
         codes = {
             (await joan.post(PHRASES, json=LOCAL | wanted)).json().get("code")
             for wanted in ({"text": "the contact centre"}, {"text": "so (sad"}, {"text": "a+"})

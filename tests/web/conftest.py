@@ -37,11 +37,18 @@ def _every_page_is_sound(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 _SOUND: set[bytes] = set()
 
 
+@pytest.fixture(scope="module")
+async def lived_in(made_once: Village) -> Village:
+    """The community, with browsers of all roles, who are signed in whatever the walks of other files did."""
+    await made_once.sign_in_again()
+    return made_once
+
+
 @pytest.fixture(scope="session")
-async def lived_in(
+async def made_once(
     server: embedded_postgres.Server, operator: AsyncConnection, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Village]:
-    """The community, with browsers of all roles."""
+    """The community, made for all tests of a process."""
     await operator.execute(text(f"CREATE DATABASE village {AS_IT_WAS_MIGRATED}"))
     settings = Settings(
         database_url=database_called(server.url, "village"),

@@ -29,6 +29,14 @@ def _texts(element: Element) -> list[str]:
     return [element.text or "", *inner, element.tail or ""]
 
 
+async def says(client: httpx.AsyncClient, path: str, *words: str) -> None:
+    """The page has all of these words."""
+    page = await client.get(path)
+    assert page.status_code == 200, (path, page.text)
+    shown = " ".join(text_of(page.text).split())
+    assert [each for each in words if each not in shown] == [], shown
+
+
 def fields_of(html: str, action: str) -> dict[str, Any]:
     """What a browser would send of the form with this address, as it stands on the page: lists for repeated names."""
     tree = parsed(html)

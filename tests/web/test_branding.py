@@ -38,6 +38,8 @@ async def test_the_charity_s_own_words_stand_on_the_pages(settings: Settings, tm
     async with make.application(changed) as app, make.client(app) as guest:
         page = await guest.get("/")
         assert "We sit beside you" in text_of(page.text)
+        in_welsh = await guest.get("/", headers={"Accept-Language": "cy"})
+        assert '<h1 lang="en">We sit beside you</h1>' in in_welsh.text
         assert 'href="tel:0800123"' in page.text
         assert 'href="/rules"' in page.text
         assert "--accent:#7a1f3d" in page.text

@@ -2,28 +2,23 @@
 
 from datetime import timedelta
 from json import dumps
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
+from forum.content.search.spelling import collect_words
 from forum.core import clock
+from forum.core.settings import Settings
 from forum.core.weekly_hours import WEEK
 from forum.http.services import Services
 from forum.members.tables import Role, Standing
 from tests.support import make, scenes
 from tests.support.jobs import run_due_jobs
-from tests.web.support import form, text_of
+from tests.web.support import form, says
 
 API = "/api/v1"
-
-
-async def says(client: httpx.AsyncClient, path: str, *words: str) -> None:
-    """The page has all of these words."""
-    page = await client.get(path)
-    assert page.status_code == 200, (path, page.text)
-    shown = " ".join(text_of(page.text).split())
-    assert [each for each in words if each not in shown] == [], shown
 
 
 async def test_an_account_says_all_that_is_open_about_it(app: FastAPI, services: Services) -> None:
@@ -379,3 +374,182 @@ async def test_lists_of_moderators_say_what_is_late_and_what_is_left_to_others(
         kept = await form(orla, page, "/moderation/own-safety", left_out=["risk"])
         assert kept.status_code == 303, kept.text
         await says(orla, "/moderation/own-safety", "Read by")
+
+
+async def test_an_invitation_says_which_role_it_is_to(app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    speaks = "role = 'adviser', board_id = NULL, title = 'Online adviser', organisation = 'Kin Advice'"
+    roles = {
+        "role = 'moderator'": "The role: Moderator",
+        "board_id = (SELECT id FROM board)": "The role: Moderator of the board “new-here”",
+        speaks: "The role: Adviser: Online adviser, Kin Advice",
+        "role = 'trusted_flagger', title = NULL, organisation = NULL": "The role: Trusted flagger",
+        "role = 'safeguarding_lead'": "The role: Safeguarding lead",
+        "role = 'administrator'": "The role: Administrator",
+    }
+    async with make.signed_in(app, "joan", Role.ADMINISTRATOR) as joan, make.signed_in(app, "heron") as heron:
+        wish = {"email": "heron@example.org", "role": "moderator"}
+        assert (await joan.post(f"{API}/invitations", json=wish)).status_code == 201
+        for change, words in roles.items():
+            await scenes.sql(services, f"UPDATE invitation SET {change}")
+            await says(heron, "/invitations", words)
+
+
+async def test_whoever_writes_reads_what_would_become_of_their_words(app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    await make.member(services, "magpie")
+    thread = await make.thread(services, "magpie", title="What happens at a first conference?")
+    await run_due_jobs(services, clock.now())
+    reply, opening = f"/threads/{thread}/reply", "/boards/new-here/new"
+    async with make.signed_in(app, "heron") as heron, make.signed_in(app, "orla", Role.MODERATOR) as orla:
+
+        async def look(path: str, *words: str, **typed: str) -> None:
+            sent = await form(heron, await heron.get(path), path, do="look", **typed)
+            await says(heron, sent.headers["Location"], *words)
+
+        names = "My social worker Emma Smith never rings back."
+        await look(reply, "You can leave them as they are.", body_markdown=names)
+        waits = "As they are, they wait for a moderator before others see them."
+        await look(reply, waits, body_markdown="He goes to Greenfield Primary School.")
+        for said in ("My boy is 6 and he cries at every contact.", "We are in Bristol."):
+            await make.post(services, "heron", thread, said)
+        together = "It is put together from: an age, a town or a council"
+        await look(reply, together, body_markdown="The social worker is Emma Smith, does anybody know her?")
+        like_it = ("Threads that may help too", "What happens at a first conference?")
+        await look(opening, *like_it, title="My first child protection conference", body_markdown="It is on Monday.")
+        await make.sanction(services, "heron", Standing.SILENCED)
+        await says(heron, reply, "You cannot write at the moment.", "What you wrote is kept.")
+        await scenes.sql(services, "UPDATE thread SET visibility = 'held'")
+        await says(orla, "/boards/new-here", "Waits for a moderator")
+
+
+async def test_a_search_says_what_to_look_for_instead_and_goes_on(
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
+) -> None:
+    await make.board(services)
+    await make.member(services, "heron")
+    thread = await make.thread(services, "heron", body="Hello")
+    for number in range(24):
+        handle = ("heron", "magpie", "wren", "ada")[number % 4]
+        if 0 < number < 4:
+            await make.member(services, handle)
+        await make.post(services, handle, thread, f"Our assessment, part {number}")
+    await run_due_jobs(services, clock.now())
+    async with services.database.work() as session:
+        await collect_words(session, {}, clock.now())
+
+    async def look(query: str, *words: str, **more: str) -> None:
+        sent = await form(guest, await guest.get("/search"), "/searches", query=query, **more)
+        await says(guest, sent.headers["Location"], *words)
+
+    await look("assessment", "Searched for: assessment", "Go on")
+    await look("assesment", "We found no post", "Look for “assessment” instead", board="new-here")
+    await look("the", "These words are in almost every post.")
+
+
+async def test_who_has_a_role_a_key_or_a_new_address_reads_what_that_means(app: FastAPI, services: Services) -> None:
+    async with make.signed_in(app, "wren") as wren, make.signed_in(app, "ada", Role.MODERATOR) as ada:
+        await scenes.sql(services, PASSKEY)
+        await scenes.sql(
+            services, "INSERT INTO totp (member_id, since, secret, last_step) SELECT id, now(), 'A', 0 FROM member"
+        )
+        await says(wren, "/me/second-factor", "Move to another app or phone", "Remove the app")
+        await scenes.sql(services, "UPDATE member_session SET second_factor = false")
+        await says(ada, "/me", "You have a role here. It counts once you have signed in with a second step.")
+
+
+async def test_whoever_was_reported_and_reported_hears_what_came_of_it(app: FastAPI, services: Services) -> None:
+    post = await scenes.a_post(services)
+    await make.board(services, "court")
+    async with (
+        make.signed_in(app, "joan", Role.ADMINISTRATOR) as joan,
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+        make.signed_in(app, "stepdad") as stepdad,
+        make.signed_in(app, "magpie") as magpie,
+    ):
+        asked = await scenes.report(magpie, post.id)
+        assert asked.status_code == 201
+        case = await scenes.a_case(orla, post.id)
+        for outcome, measure in ((scenes.WARN, "Something was done about it."), (scenes.DISMISS, "left it as it is.")):
+            talk = f"{API}/moderation/cases/{case['id']}/talks"
+            message = (await orla.post(talk, json={"text": "You again."})).json()
+            wrong = {"message_id": message["id"], "text": "She laughs at me."}
+            assert (await stepdad.post(f"{API}/talks/{message['talk_id']}/complaints", json=wrong)).status_code == 201
+            [about] = (await joan.get(f"{API}/moderation/cases?kind=member")).json()["items"]
+            await says(
+                joan, f"/moderation/cases/{about['id']}", "About this message:", "You again.", "She laughs at me."
+            )
+            settled = await scenes.decide(joan, about | {"post_revision": None}, outcome)
+            assert settled.status_code == 201, settled.text
+            await says(stepdad, "/me/complaints", measure)
+
+
+async def test_where_moderators_are_not_named_a_notice_names_none(settings: Settings, services: Services) -> None:
+    quiet = settings.model_copy(update={"names_moderators": False})
+    post = await scenes.a_post(services)
+    gone = await make.post(services, "stepdad", post.thread_id, scenes.RUDE)
+    back = await make.post(services, "stepdad", post.thread_id, "I should not have said that.")
+    async with (
+        make.application(quiet) as app,
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+        make.signed_in(app, "stepdad") as stepdad,
+        make.signed_in(app, "magpie") as magpie,
+    ):
+        for id, measure in ((post.id, scenes.REDACT), (gone.id, scenes.REMOVE)):
+            decided = await scenes.decided(app, orla, id, measure)
+        read = "Changed by a moderator. Read rule 10", "Removed by a moderator. Read rule 10"
+        await says(magpie, f"/threads/{post.thread_id}", *read)
+        assert (await stepdad.delete(f"{API}/posts/{back.id}")).is_success
+        await says(magpie, f"/posts/{back.id}/report", "Its author took it back. Moderators can still read it.")
+        own = f"/me/statements/{decided['statement_id']}"
+        await scenes.sql(services, "ALTER TABLE statement DISABLE TRIGGER statement_keeps_rows")
+        await scenes.sql(
+            services, "UPDATE statement SET issued_at = issued_at - interval '1 year', appeal_until = now()"
+        )
+        await says(stepdad, own, "The time to ask for a second look is over.")
+
+
+async def test_what_changed_while_somebody_was_away_is_told(app: FastAPI, services: Services) -> None:
+    """A thread that was changed meanwhile, and a decision about several posts."""
+    post = await scenes.a_post(services)
+    another = await make.post(services, "stepdad", post.thread_id, scenes.RUDE)
+    await make.board(services, "court")
+    async with (
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+        make.signed_in(app, "stepdad") as stepdad,
+    ):
+        care = f"/threads/{post.thread_id}/care"
+        page = await orla.get(care)
+        await scenes.sql(services, "UPDATE thread SET version = version + 1")
+        stale = await form(orla, page, f"/threads/{post.thread_id}/move", board="court")
+        assert '<option value="court" selected>' in stale.text
+        many = {
+            "posts": [{"id": one.id, "revision": 1} for one in (post, another)],
+            "measures": [scenes.REMOVE],
+            "rules": [10],
+            "reason": "No adverts here.",
+        }
+        assert (await orla.post(f"{API}/moderation/members/stepdad/decisions", json=many)).status_code == 201
+        [told] = (await stepdad.get(f"{API}/me/statements")).json()["items"]
+        await says(stepdad, f"/me/statements/{told['id']}", "Your post 1, Your post 2")
+
+
+async def test_help_says_who_is_on_call_and_which_line_is_closed(settings: Settings, services: Services) -> None:
+    hour = (clock.now().astimezone(ZoneInfo("Europe/London")).hour + 12) % 24
+    lines = settings.data / "lines.toml"
+    lines.write_text(
+        '[[lines]]\nname = "Day line"\ntelephone = "0800 123"\nhours = "An hour a day"\n'
+        f'open = ["{hour:02}:00-{hour:02}:59"]\nkinds = ["danger", "suicide"]\n'
+    )
+    own = settings.model_copy(update={"help_lines": lines})
+    await make.board(services)
+    async with (
+        make.application(own) as app,
+        make.signed_in(app, "orla", Role.MODERATOR) as orla,
+        make.signed_in(app, "heron") as heron,
+    ):
+        assert (await orla.put(f"{API}/moderation/on-call/here", json={"hours": 2})).is_success
+        words = {"title": "At home", "body_markdown": "I am scared of my husband."}
+        opened = (await heron.post(f"{API}/boards/new-here/threads", json=words)).json()
+        read = "closed now", "Somebody is on call here now, for what cannot wait."
+        await says(heron, f"/posts/{opened['first_post']['id']}/help", *read)

@@ -70,10 +70,20 @@ class Village:
     async def browser(self, role: str, ago: timedelta = timedelta(0)) -> httpx.AsyncClient:
         """A new browser of somebody who signed in just now, or some time ago, with a session of its own."""
         opened = make.client(self.app)
-        if role != "guest":
-            token = await self.session_of(HANDLES[role], ago)
-            opened.cookies.set(COOKIE, token, domain="forum.test", path="/")
+        await self._sign_in(opened, role, ago)
         return opened
+
+    async def sign_in_again(self) -> None:
+        """Let the browsers of all be as they were at first: a walk that sends forms signs some of them out."""
+        for role, browser in self.browsers.items():
+            browser.cookies.clear()
+            await self._sign_in(browser, role)
+        for role, handle in HANDLES.items():
+            await make.sign_in_again(self.app, self.readers[role], handle)
+
+    async def _sign_in(self, browser: httpx.AsyncClient, role: str, ago: timedelta = timedelta(0)) -> None:
+        if role != "guest":
+            browser.cookies.set(COOKIE, await self.session_of(HANDLES[role], ago), domain="forum.test", path="/")
 
     async def session_of(self, handle: str, ago: timedelta = timedelta(0)) -> str:
         """The token of a new session, as the cookie has it."""

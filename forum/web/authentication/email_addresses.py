@@ -111,8 +111,8 @@ def _refusal(visit: Visit) -> LinkPage:
         words=(
             visit.say("Somebody who knows your password asked for another address. If that was you, close this page."),
             visit.say(
-                "If it was not you, press the button. Your address stays or comes back. Everybody is signed out. The "
-                "password does not work any more, and you ask for a new one."
+                "If it was not you, press the button. Your address stays or comes back. Every device is signed out. "
+                "The password does not work any more, and you ask for a new one."
             ),
         ),
         button=visit.say("It was not me: keep my address"),

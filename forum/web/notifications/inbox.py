@@ -165,7 +165,7 @@ class Notice:
     """One thing that happened."""
 
     words: str
-    path: str | None  # None: about a post that one may no longer see
+    path: str
     at: datetime
     is_new: bool
 
@@ -213,7 +213,5 @@ def _notice(visit: Visit, row: Any) -> Notice:
     if kind in NEW_POSTS:
         words = NEW_POSTS[kind](visit.language, row.count, row.thread_title)
         return Notice(words, place_of(row.thread_id, row.number), row.at, row.read_at is None)
-    words, path = NOTICES[kind]
-    found = {"post": row.post_id, "subject": row.subject_id}
-    is_there = all(value for name, value in found.items() if f"{{{name}}}" in path)
-    return Notice(visit.say(words), path.format(**found) if is_there else None, row.at, row.read_at is None)
+    words, path = NOTICES[kind]  # what leads to a post is told for as long as one sees that post
+    return Notice(visit.say(words), path.format(post=row.post_id, subject=row.subject_id), row.at, row.read_at is None)
