@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from forum.content import addressed_help
 from forum.content.boards import Board
-from forum.content.crisis_help import WORDS, help_for, lines_of, list_help
+from forum.content.crisis_help import WORDS, help_for, lines_of, list_help, list_regional, list_regions
 from forum.core import clock
 from forum.core.errors import UnusableSetting
 from forum.core.gate import Danger
@@ -24,7 +24,7 @@ from moderation.screening.finding import CrisisKind
 from tests.support import make, scenes
 from tests.support.jobs import run_due_jobs
 from tests.support.scenes import API, sql
-from tests.web.support import fields_of, form
+from tests.web.support import fields_of, form, parsed, text_of
 
 ATTEMPT = "I've taken the tablets"
 SUICIDE = "I want to die tonight"
@@ -101,6 +101,38 @@ def test_who_answers_at_that_hour_and_on_that_board_comes_first(tmp_path: Path) 
     own.write_text('[[lines]]\nname = "A"\nopen = ["9 to 5"]\nkinds = ["suicide"]\n')
     with pytest.raises(UnusableSetting):
         lines_of(own.rename(tmp_path / "wrong.toml"))
+
+
+def test_lines_of_other_regions_are_left_out_only_for_a_region_that_is_named(tmp_path: Path) -> None:
+    own = tmp_path / "lines.toml"
+    line = '[[lines]]\nname = "{0}"\nkinds = ["suicide"]\n{1}\n'
+    regional = line.format("Of Wales", 'regions = ["Wales"]') + line.format("Of two", 'regions = ["England", "wales"]')
+    own.write_text(line.format("Everywhere", "") + regional + line.format("Of Kent", 'regions = ["Kent"]'))
+    settings = Settings(help_lines=own)
+
+    def shown(region: str | None) -> list[str]:
+        [found] = list_help(settings, "suicide", clock.now(), region)
+        return [line.name for line in found.resources]
+
+    assert shown("WALES") == ["Everywhere", "Of Wales", "Of two"]
+    assert shown("England") == ["Everywhere", "Of two"]
+    assert shown(None) == shown("Atlantis") == ["Everywhere", "Of Wales", "Of two", "Of Kent"]
+    assert list_regions(settings) == ["England", "Kent", "wales"]
+    assert [line.name for line in list_regional(settings, "wales", clock.now())] == ["Of Wales", "Of two"]
+
+
+async def test_who_helps_where_one_lives_is_chosen_and_kept_nowhere(guest: httpx.AsyncClient) -> None:
+    answer = (await guest.get(f"{API}/help", params={"kind": "danger", "region": "scotland"})).json()
+    assert answer["regions"] == ["England", "Northern Ireland", "Scotland", "Wales"]
+    [danger] = answer["items"]
+    assert {region for line in danger["resources"] for region in line["regions"]} == {"Scotland"}
+    page = await guest.get("/help")
+    assert "Live Fear Free · Wales" not in text_of(page.text)
+    [wales] = [link.get("href") for link in parsed(page.text).iter("a") if link.text == "Wales"]
+    chosen = await guest.get(str(wales))
+    assert "Live Fear Free · Wales" in text_of(chosen.text)
+    assert "Set-Cookie" not in chosen.headers
+    assert "Where do you live?" in text_of((await guest.get("/help?region=99")).text)
 
 
 # Help in the answer
