@@ -440,6 +440,24 @@ async def test_a_worry_calls_once_it_is_acute(app: FastAPI, services: Services) 
         assert told == ["case_urgent", "case_waiting"]
 
 
+async def test_a_cry_that_its_author_took_back_is_read_and_called_for_all_the_same(
+    app: FastAPI, services: Services
+) -> None:
+    async with make.signed_in(app, "wren") as wren, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
+        opened = await opens(wren, "Hello.")
+        post = (await replies(wren, opened["id"], ATTEMPT)).json()["id"]
+        assert (await wren.delete(f"{API}/posts/{post}")).status_code == 204
+        await run_due_jobs(services, clock.now())
+        told = [one["kind"] for one in (await suzie.get(f"{API}/me/notifications")).json()["items"]]
+        assert told == ["case_urgent"]
+        [case] = await queue(suzie)
+        assert ATTEMPT not in str(case)
+        whole = (await suzie.get(f"{API}/moderation/cases/{case['id']}")).json()
+        assert [one["recogniser"] for one in whole["findings"]] == ["attempt"]
+        assert (await scenes.decide(suzie, case, scenes.DISMISS)).status_code == 201
+        assert await queue(suzie) == []
+
+
 async def test_the_same_words_in_quotes_call_nobody(app: FastAPI, services: Services) -> None:
     async with (
         make.signed_in(app, "wren") as wren,

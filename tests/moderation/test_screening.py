@@ -204,6 +204,23 @@ def test_twice_the_text_takes_about_twice_the_time(piece: str) -> None:
     assert whole < 1.5
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "x" * 20_000,
+        "😟" * 2_000,
+        "مرحبا " * 3_000,
+        "Z\u0351\u036f\u0321" * 5_000,
+        "\x00a\ud800b",
+        ">" * 50 + " I want to die",
+    ],
+    ids=("empty", "one word", "emoji", "right to left", "Zalgo", "what no text can hold", "quoted 50 times"),
+)
+def test_nothing_is_found_in_what_says_nothing(text: str) -> None:
+    assert screen(text, "GB") == []
+
+
 @given(st.text())
 def test_every_span_lies_in_the_text(text: str) -> None:
     for one in screen(f"{text} kill myself {text}", "GB"):
