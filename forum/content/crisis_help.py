@@ -43,7 +43,7 @@ WORDS: Mapping[str, str] = {
     "suicide": "What you wrote sounds very hard. You do not have to be alone with it tonight. These people listen now.",
     "self_harm": "What you wrote sounds very hard. These people listen, and they do not judge.",
     "carer": "You worry about somebody. If they are in danger now, ring 999. These people also help those who care.",
-    "disclosure": "What was done is hard to tell and hard to hear. You do not have to know what to do: these people do.",
+    "disclosure": "What was done is hard to tell and to hear. You do not have to know what to do: these people do.",
     ENCOURAGEMENT: "Somebody wrote to you what nobody should have to read. It is not true. A moderator looks at it.",
 }
 WATCHED = (

@@ -24,7 +24,7 @@ HELP: Mapping[str, str] = {
         "You worry about somebody. If they are in danger now, ring 999. These people also help those who care."
     ),
     "disclosure": mark(
-        "What was done is hard to tell and hard to hear. You do not have to know what to do: these people do."
+        "What was done is hard to tell and to hear. You do not have to know what to do: these people do."
     ),
     "encouragement": mark(
         "Somebody wrote to you what nobody should have to read. It is not true. A moderator looks at it."

@@ -132,10 +132,7 @@ class Dictionary:
         if not SHORTEST_SLIP - 1 <= len(word) <= LONGEST_WORD // 2 or not word.isascii() or not word.isalpha():
             return word[:LONGEST_WORD]
         slips = {meant for gap in [word, *_gaps(word)] for meant in self._by_gap.get(gap, ()) if _is_slip(word, meant)}
-        # Letters that changed places are likeliest, then one left out or too many; and each process must read the same.
-        return min(
-            slips, key=lambda meant: (sorted(meant) != sorted(word), len(meant) == len(word), meant), default=word
-        )
+        return min(slips, key=lambda meant: (*_unlikeliness(word, meant), meant), default=word)
 
     def _undressed(self, word: str) -> str | None:
         """Return the sought word that was written with digits for letters, or with a letter many times."""
@@ -170,6 +167,11 @@ def _is_slip(word: str, meant: str) -> bool:
         return True
     first, second = (differing[0], differing[-1]) if len(differing) == 2 else (0, 0)
     return second == first + 1 and word[first] == meant[second] and word[second] == meant[first]
+
+
+def _unlikeliness(word: str, meant: str) -> tuple[bool, bool]:
+    """Return how unlikely a slip is: letters change places sooner than one is left out, and that than one is wrong."""
+    return sorted(meant) != sorted(word), len(meant) == len(word)
 
 
 @dataclass(frozen=True)
