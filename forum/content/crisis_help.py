@@ -43,7 +43,7 @@ WORDS: Mapping[str, str] = {
     "suicide": "What you wrote sounds very hard. You do not have to be alone with it tonight. These people listen now.",
     "self_harm": "What you wrote sounds very hard. These people listen, and they do not judge.",
     "carer": "You worry about somebody. If they are in danger now, ring 999. These people also help those who care.",
-    "disclosure": "A child told you something hard. You do not have to know what to do: these people do.",
+    "disclosure": "What was done is hard to tell and to hear. You do not have to know what to do: these people do.",
     ENCOURAGEMENT: "Somebody wrote to you what nobody should have to read. It is not true. A moderator looks at it.",
 }
 WATCHED = (
@@ -82,6 +82,9 @@ class HelpLine(BaseModel):
         (), description="The same for sorting, by the forum's clock: `mon-fri 09:00-17:00`; none where it is not known"
     )
     boards: tuple[str, ...] = Field((), description="Short names of the boards on which it helps; none: on all")
+    regions: tuple[str, ...] = Field(
+        (), description="For whom it is, by where they live; none: wherever they are", examples=[["Wales"]]
+    )
     silent: bool = Field(False, description="Whether nobody in the room hears it")
     kinds: tuple[str, ...] = Field(description="For which kinds of danger", examples=[["suicide"]])
 
@@ -91,6 +94,10 @@ class HelpLine(BaseModel):
         if not all(_TIMES.fullmatch(one) for one in times):
             raise ValueError("Write open times as in mon-fri 09:00-17:00.")
         return times
+
+    def is_for(self, region: str) -> bool:
+        """Return whether it names this region, in any case."""
+        return any(own.casefold() == region.casefold() for own in self.regions)
 
     def is_open(self, now: datetime) -> bool | None:
         """Return whether somebody answers at this moment, by the clock of its zone; None where that is not known."""
@@ -116,6 +123,7 @@ class ShownLine(NamedTuple):
     url: str | None
     note: str | None
     hours: str | None
+    regions: Sequence[str]  # none: it is for everybody
     silent: bool
     open_now: bool | None
 
@@ -180,9 +188,34 @@ def _watched(attendance: Attendance | None, danger: Danger, opens_at: datetime |
     return Watched(now=True, next_at=None, words=CALLED if danger.level == ACUTE else ON_CALL)
 
 
-def list_help(settings: Settings, kind: str | None, now: datetime) -> Sequence[Help]:
-    """Return the help in one kind of danger, or in all, as it is at this moment."""
-    return [help_for(Danger(name, None), settings, now) for name in WORDS if kind in (None, name)]
+def list_help(settings: Settings, kind: str | None, now: datetime, region: str | None = None) -> Sequence[Help]:
+    """Return the help in one kind of danger, or in all, as it is at this moment.
+
+    With a region, lines that are for other regions alone are left out. One that no line names leaves out none: somebody
+    in danger may have written it otherwise than the charity did.
+    """
+    helps = [help_for(Danger(name, None), settings, now) for name in WORDS if kind in (None, name)]
+    named = {own.casefold() for own in list_regions(settings)}
+    if region is None or region.casefold() not in named:
+        return helps
+    return [replace(one, resources=[line for line in one.resources if _helps_in(line, region)]) for one in helps]
+
+
+def list_regions(settings: Settings) -> Sequence[str]:
+    """Return the regions that the help lines name. Where somebody lives is asked for and kept nowhere: they choose."""
+    regions = {own.casefold(): own for line in lines_of(settings.help_lines) for own in line.regions}
+    return [regions[key] for key in sorted(regions)]
+
+
+def list_regional(settings: Settings, region: str, now: datetime) -> Sequence[ShownLine]:
+    """Return the lines that are for this region, each once: those that answer now first."""
+    here = now.astimezone(ZoneInfo(settings.time_zone))
+    lines = [ShownLine.of(line, here) for line in lines_of(settings.help_lines) if line.is_for(region)]
+    return sorted(lines, key=lambda line: line.open_now is False)
+
+
+def _helps_in(line: ShownLine, region: str) -> bool:
+    return not line.regions or any(own.casefold() == region.casefold() for own in line.regions)
 
 
 def help_unasked(settings: Settings, now: datetime) -> Help:

@@ -23,7 +23,9 @@ HELP: Mapping[str, str] = {
     "carer": mark(
         "You worry about somebody. If they are in danger now, ring 999. These people also help those who care."
     ),
-    "disclosure": mark("A child told you something hard. You do not have to know what to do: these people do."),
+    "disclosure": mark(
+        "What was done is hard to tell and to hear. You do not have to know what to do: these people do."
+    ),
     "encouragement": mark(
         "Somebody wrote to you what nobody should have to read. It is not true. A moderator looks at it."
     ),

@@ -14,6 +14,7 @@ def screen(text: str, region: str, changes: Changes = NO_CHANGES) -> list[Findin
 
     `region` is where a telephone number is dialled from; `changes` are those of this forum to the phrases.
     """
+    text = text.encode(errors="replace").decode()  # half a pair of surrogates is no text; all else stays where it is
     each = (crisis.find(text, phrasebook.changed(changes)), personal_information.find(text, region))
     found = [one for those in each for one in some_of_each(those, _kind_of, FINDINGS_MAX)]
     return sorted(found, key=lambda finding: (finding.start, finding.end, finding.recogniser))

@@ -16,6 +16,7 @@ MEMORY = 256 << 20  # bytes that all states of one set may take; what is not nee
 _UNBOUNDED = re.compile(r"(?<!\\)[*+]|\{\d+,\}")
 _SLOT = re.compile(r"\{([a-z_]+)\}")
 _WORDS = re.compile(r"\{(\d)(i?)\}")
+_TOO_MANY_WORDS = re.compile(r"\{\d+i\}")
 _EDGES = re.compile(r"^(?:\{\di?\})+|(?: ?\{\di?\})+$")
 
 
@@ -40,6 +41,8 @@ def expand(phrase: str, slots: Mapping[str, Sequence[str]]) -> str:
     if _UNBOUNDED.search(expanded):
         raise BadPattern("A repeat needs an upper bound, as in {0,3}.")
     expanded = _WORDS.sub(_any_words, _EDGES.sub("", expanded.strip())).strip()
+    if _TOO_MANY_WORDS.search(expanded):
+        raise BadPattern("At most nine words can stand between, as in {9i}.")
     if len(expanded) > LONGEST:
         raise BadPattern("The phrase is too long, its slots filled in.")
     return expanded
@@ -47,7 +50,7 @@ def expand(phrase: str, slots: Mapping[str, Sequence[str]]) -> str:
 
 def _any_words(most: re.Match[str]) -> str:
     """Return the pattern of up to so many words; "I" begins another thought, and is not among them unless it may be."""
-    word = "[^ .]{1,30}" if most[2] else "(?:[^ .i]|[^ .]{2,30})"
+    word = "[^ .]+" if most[2] else "(?:[^ .i]|[^ .]{2,})"
     return f"(?:{word} ){{0,{most[1]}}}"
 
 

@@ -18,7 +18,7 @@ from moderation.screening.reading import Dictionary
 _WORD = re.compile(r"[a-z]+")
 # A word of a phrase as people write it; what stands in braces, in brackets or after a backslash is notation.
 _WRITTEN = re.compile(r"\{[^}]*\}|\[[^\]]*\]|\\.|(?P<word>[a-z]+(?:'[a-z]+)*)(?P<hyphen>-(?=[a-z]))?")
-MOST_STEPS = 6_000  # of a compiled phrase; the longest of ours has 5,200
+MOST_STEPS = 6_000  # of a compiled phrase; the longest of ours has 3,300
 # Words of which none shows danger.
 _ORDINARY = " . hello all and thank you for your kind words . we had a good day in the park with tea and cake . "
 _PHRASES = UUID("5f0c9a52-6f0e-4c1b-8d3a-6b5d9a3e7c11")  # the namespace of their ids

@@ -7,14 +7,15 @@ phone, it reads the same. Each word remembers where it stands in the text.
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, pairwise
 
 import re2
 
-from moderation.screening.frequent_words import frequent_english
+from moderation.screening.frequent_words import frequent_english, latin_look_alike
 from moderation.screening.patterns import options
 
 STOP = "."  # the end of a sentence or line
@@ -29,6 +30,11 @@ _LOST = re.compile(
     r"|\b(i|you|we|they|he|she|it|that|there|what) (m|ve|ll|re)\b"
 )
 _LOST_SOON = re2.compile(_LOST.pattern, options())  # hardly any text has it: this tells fast
+# A word whose letters stand apart: "k i l l", "k.y.s". It does not begin with "a" or "I", which are words.
+_SPELT = re.compile(r"(?<![\w'])[b-hj-z](?:[ .][a-z]){2,}(?![\w'])")
+_SPELT_SOON = re2.compile(r"\b[b-hj-z](?:[ .][a-z]){2}\b", options())
+_LONG = re.compile(r"(.)\1{2,}")  # "dieeee"
+_DIGITS = [str.maketrans("0134578", letters) for letters in ("oieastb", "oleastb")]  # "d1e", "se1f"
 _ENDINGS = {"'m": "am", "'re": "are", "'ve": "have", "'ll": "will", "'d": "would", "'s": "s"}
 _ENGLISH_MOST = 12_000  # of the encyclopaedia: rarer words are more often slips of others
 
@@ -50,8 +56,10 @@ class _Folds(dict[int, str]):
         if char in "'’‘ʼ`´":
             return "'"
         # Accents, invisible characters and Markdown's emphasis do not split a word.
-        is_nothing = char in "*_~" or unicodedata.category(char) in {"Mn", "Cf"}
-        return "" if is_nothing else char
+        if char in "*_~" or unicodedata.category(char) in {"Mn", "Cf"}:
+            return ""
+        looks = "" if char.isascii() else latin_look_alike(char) or ""
+        return looks.lower() if looks.isalpha() else char
 
 
 _FOLDS = _Folds()
@@ -71,9 +79,14 @@ class Dictionary:
     sought: Collection[str]  # short ones too, in which no slip is looked for
 
     @cached_property
-    def _by_gap(self) -> Mapping[str, str]:
-        """Return for each sought word, with each of its letters left out once, the word."""
-        return {gap: word for word in self.sought if len(word) >= SHORTEST_SLIP for gap in [word, *_gaps(word)]}
+    def _by_gap(self) -> Mapping[str, Sequence[str]]:
+        """Return for each sought word, with each of its letters left out once, the words."""
+        found = defaultdict[str, list[str]](list)
+        for word in sorted(self.sought):
+            if len(word) >= SHORTEST_SLIP:
+                for gap in {word, *_gaps(word)}:
+                    found[gap].append(word)
+        return found
 
     @cached_property
     def _known(self) -> dict[str, str]:
@@ -97,6 +110,8 @@ class Dictionary:
         bare = token.replace("'", "")
         if meant := self.written.get(token) or self.written.get(bare):
             return meant
+        if 2 < len(bare) == token.count("'") + 1:
+            return bare  # its letters stood apart
         if token.startswith("t'"):  # as in the north of England: "t'bridge"
             return f"the {self.read(token[2:])}"
         stem, mark, _ = token.rpartition("'")
@@ -110,16 +125,29 @@ class Dictionary:
         """Return the sought word of which this is a slip: a letter left out, too many, wrong or with its neighbour."""
         if word.endswith("in") and word not in self.sought and f"{word}g" in self.sought:
             return f"{word}g"  # as it is spoken: "breathin"
-        is_right = word in frequent_english(_ENGLISH_MOST) or word in self.sought
-        if is_right or not SHORTEST_SLIP - 1 <= len(word) <= LONGEST_WORD // 2:
+        if word in frequent_english(_ENGLISH_MOST) or word in self.sought:
             return word[:LONGEST_WORD]
-        if not word.isascii() or not word.isalpha():
-            return word
-        for gap in [word, *_gaps(word)]:
-            meant = self._by_gap.get(gap)
-            if meant and _is_slip(word, meant):
-                return meant
-        return word
+        if meant := self._undressed(word[:LONGEST_WORD]):
+            return meant
+        if not SHORTEST_SLIP - 1 <= len(word) <= LONGEST_WORD // 2 or not word.isascii() or not word.isalpha():
+            return word[:LONGEST_WORD]
+        slips = {meant for gap in [word, *_gaps(word)] for meant in self._by_gap.get(gap, ()) if _is_slip(word, meant)}
+        return min(slips, key=lambda meant: (*_unlikeliness(word, meant), meant), default=word)
+
+    def _undressed(self, word: str) -> str | None:
+        """Return the sought word that was written with digits for letters, or with a letter many times."""
+        if _LONG.search(word):
+            fewer = [_LONG.sub(r"\1\1", word), _LONG.sub(r"\1", word)]
+        elif word.isascii() and word.isalnum() and not word.isalpha() and not word.isdigit():
+            fewer = [word.translate(letters) for letters in _DIGITS]
+        else:
+            return None
+        return next((self.written.get(one, one) for one in fewer if one in self.sought or one in self.written), None)
+
+    def joins(self, spelt: re.Match[str]) -> str:
+        """Return a word whose letters stand apart with marks between them that do not part it, if it is sought."""
+        bare = re.sub("[ .]", "", spelt[0])
+        return re.sub("[ .]", "'", spelt[0]) if bare in self.sought or bare in self.written else spelt[0]
 
 
 def _gaps(word: str) -> Iterator[str]:
@@ -139,6 +167,11 @@ def _is_slip(word: str, meant: str) -> bool:
         return True
     first, second = (differing[0], differing[-1]) if len(differing) == 2 else (0, 0)
     return second == first + 1 and word[first] == meant[second] and word[second] == meant[first]
+
+
+def _unlikeliness(word: str, meant: str) -> tuple[bool, bool]:
+    """Return how unlikely a slip is: letters change places sooner than one is left out, and that than one is wrong."""
+    return sorted(meant) != sorted(word), len(meant) == len(word)
 
 
 @dataclass(frozen=True)
@@ -184,6 +217,8 @@ def read(text: str, dictionary: Dictionary) -> Reading:
     folded = _folded(own)
     if _LOST_SOON.search(folded):
         folded = _LOST.sub(lambda lost: lost[0].replace(" ", "'"), folded)
+    if _SPELT_SOON.search(folded):
+        folded = _SPELT.sub(dictionary.joins, folded)
     words = " ".join(dictionary.reads(_tokens(folded)))
     return Reading(own, f" {STOP} {words}{words and ' '}{STOP} ", folded, dictionary)
 

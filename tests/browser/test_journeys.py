@@ -345,6 +345,35 @@ async def test_somebody_is_asked_before_it_is_posted_and_decides(house: House, s
         await expect(main(page)).to_contain_text(f"Ring me on {numbers[0]}.")
 
 
+async def test_a_cry_is_answered_with_help_and_so_is_whoever_is_told_to_harm_themselves(
+    house: House, scripts: bool
+) -> None:
+    where = await ask(house, "biscuit_tin", f"Awake at three {scripts}", "Who else is up?")
+    async with house.visitor("tiredmum83", java_script_enabled=scripts) as page:
+        await page.goto(where)
+        await page.fill("[name=body_markdown]", "I've taken the tablets. My number is 07700 900123.")
+        await press(page, "Send")
+        await expect(main(page).locator("h2").first).to_contain_text("ring 999 now")
+        await expect(main(page).locator("a[href^='tel:']").first).to_have_text("Ring 999")
+        await expect(main(page)).not_to_contain_text("Before you send it")
+        await look(page, scripts)
+        await press(page, "Go on to the thread")
+        await expect(main(page)).to_contain_text("My number is 07700 900123.")
+        await reply(house, "biscuit_tin", where, "Just go and kill yourself.", reply_to=2)
+        await page.goto(where)
+        await expect(main(page)).to_contain_text("Only you see this.")
+        await look(page, scripts)
+    async with house.visitor("biscuit_tin", java_script_enabled=scripts) as page:
+        await page.goto(where)
+        await expect(main(page)).to_contain_text("Just go and kill yourself.")
+        await expect(main(page)).not_to_contain_text("Only you see this.")
+        await page.goto("/help")
+        await press(page, "Scotland")
+        await expect(main(page)).to_contain_text("Who helps in Scotland")
+        await expect(main(page).locator("a[href='tel:08000271234']").first).to_be_visible()
+        await look(page, scripts)
+
+
 async def test_an_edit_of_what_somebody_else_changed_shows_both(house: House, scripts: bool) -> None:
     where = await ask(house, "tiredmum83", f"Two phones {scripts}", "She came at nine.")
     async with (

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from forum.content import addressed_help
 from forum.content.boards import Board
-from forum.content.crisis_help import WORDS, help_for, lines_of, list_help
+from forum.content.crisis_help import WORDS, help_for, lines_of, list_help, list_regional, list_regions
 from forum.core import clock
 from forum.core.errors import UnusableSetting
 from forum.core.gate import Danger
@@ -24,7 +24,7 @@ from moderation.screening.finding import CrisisKind
 from tests.support import make, scenes
 from tests.support.jobs import run_due_jobs
 from tests.support.scenes import API, sql
-from tests.web.support import fields_of, form
+from tests.web.support import fields_of, form, parsed, text_of
 
 ATTEMPT = "I've taken the tablets"
 SUICIDE = "I want to die tonight"
@@ -101,6 +101,38 @@ def test_who_answers_at_that_hour_and_on_that_board_comes_first(tmp_path: Path) 
     own.write_text('[[lines]]\nname = "A"\nopen = ["9 to 5"]\nkinds = ["suicide"]\n')
     with pytest.raises(UnusableSetting):
         lines_of(own.rename(tmp_path / "wrong.toml"))
+
+
+def test_lines_of_other_regions_are_left_out_only_for_a_region_that_is_named(tmp_path: Path) -> None:
+    own = tmp_path / "lines.toml"
+    line = '[[lines]]\nname = "{0}"\nkinds = ["suicide"]\n{1}\n'
+    regional = line.format("Of Wales", 'regions = ["Wales"]') + line.format("Of two", 'regions = ["England", "wales"]')
+    own.write_text(line.format("Everywhere", "") + regional + line.format("Of Kent", 'regions = ["Kent"]'))
+    settings = Settings(help_lines=own)
+
+    def shown(region: str | None) -> list[str]:
+        [found] = list_help(settings, "suicide", clock.now(), region)
+        return [line.name for line in found.resources]
+
+    assert shown("WALES") == ["Everywhere", "Of Wales", "Of two"]
+    assert shown("England") == ["Everywhere", "Of two"]
+    assert shown(None) == shown("Atlantis") == ["Everywhere", "Of Wales", "Of two", "Of Kent"]
+    assert list_regions(settings) == ["England", "Kent", "wales"]
+    assert [line.name for line in list_regional(settings, "wales", clock.now())] == ["Of Wales", "Of two"]
+
+
+async def test_who_helps_where_one_lives_is_chosen_and_kept_nowhere(guest: httpx.AsyncClient) -> None:
+    answer = (await guest.get(f"{API}/help", params={"kind": "danger", "region": "scotland"})).json()
+    assert answer["regions"] == ["England", "Northern Ireland", "Scotland", "Wales"]
+    [danger] = answer["items"]
+    assert {region for line in danger["resources"] for region in line["regions"]} == {"Scotland"}
+    page = await guest.get("/help")
+    assert "Live Fear Free · Wales" not in text_of(page.text)
+    [wales] = [link.get("href") for link in parsed(page.text).iter("a") if link.text == "Wales"]
+    chosen = await guest.get(str(wales))
+    assert "Live Fear Free · Wales" in text_of(chosen.text)
+    assert "Set-Cookie" not in chosen.headers
+    assert "Where do you live?" in text_of((await guest.get("/help?region=99")).text)
 
 
 # Help in the answer
@@ -406,6 +438,24 @@ async def test_a_worry_calls_once_it_is_acute(app: FastAPI, services: Services) 
         await run_due_jobs(services, clock.now())
         told = [one["kind"] for one in (await suzie.get(f"{API}/me/notifications")).json()["items"]]
         assert told == ["case_urgent", "case_waiting"]
+
+
+async def test_a_cry_that_its_author_took_back_is_read_and_called_for_all_the_same(
+    app: FastAPI, services: Services
+) -> None:
+    async with make.signed_in(app, "wren") as wren, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
+        opened = await opens(wren, "Hello.")
+        post = (await replies(wren, opened["id"], ATTEMPT)).json()["id"]
+        assert (await wren.delete(f"{API}/posts/{post}")).status_code == 204
+        await run_due_jobs(services, clock.now())
+        told = [one["kind"] for one in (await suzie.get(f"{API}/me/notifications")).json()["items"]]
+        assert told == ["case_urgent"]
+        [case] = await queue(suzie)
+        assert ATTEMPT not in str(case)
+        whole = (await suzie.get(f"{API}/moderation/cases/{case['id']}")).json()
+        assert [one["recogniser"] for one in whole["findings"]] == ["attempt"]
+        assert (await scenes.decide(suzie, case, scenes.DISMISS)).status_code == 201
+        assert await queue(suzie) == []
 
 
 async def test_the_same_words_in_quotes_call_nobody(app: FastAPI, services: Services) -> None:

@@ -100,6 +100,16 @@ async def test_the_words_of_heavy_cases_are_folded(app: FastAPI, services: Servi
                 assert (case["thread_title"] not in unfolded(page)) == is_heavy
         queue = (await orla.get("/moderation")).text
         assert unfolded(queue).count(case["thread_title"]) == 1
+    # Nor does an edit that waits show the note before it, until somebody wants that.
+    await sql(services, "UPDATE board SET publication = 'hold_all'")
+    async with make.signed_in(app, "stepdad") as stepdad:
+        edit = {"revision": 1, "body_markdown": "Look at her.", "content_warning": "Pictures of her"}
+        waits = await stepdad.patch(f"{API}/posts/{heavy}", json=edit)
+        assert waits.status_code == 200, waits.text
+    async with make.signed_in(app, "orla", Role.MODERATOR) as orla:
+        page = (await orla.get(f"/moderation/cases/{(await scenes.a_case(orla, heavy))['id']}")).text
+        assert "Pictures of her" in page
+        assert "Pictures of her" not in unfolded(page)
     danger = await reported(app, services, "risk")
     async with make.signed_in(app, "priya", Role.SAFEGUARDING_LEAD) as priya:
         [listed] = (await priya.get(f"{API}/safeguarding/cases")).json()["items"]

@@ -43,6 +43,14 @@ def found(text: str, region: str = "GB") -> list[tuple[str, str]]:
         ("ｋｉｌｌ ｍｙｓｅｌｆ", "suicide", "ｋｉｌｌ ｍｙｓｅｌｆ"),
         ("😟👨‍👩‍👧 end my life", "suicide", "end my life"),
         ("ﷺ end my life ﷺ", "suicide", "end my life"),
+        ("I w a n t to d.i.e", "suicide", "w a n t to d.i.e"),
+        ("just want to k1ll myse1f", "suicide", "k1ll myse1f"),
+        ("i want to dieeee", "suicide", "want to dieeee"),
+        ("I want to dіe", "suicide", "want to dіe"),  # with an "i" of the Cyrillic script
+        # What stands before is no past, and talks to nobody of anybody else.
+        ("Once the kids are asleep I am going to kill myself", "suicide", "kill myself"),
+        ("He will come back when it is dark and he will kill us", "danger", "he will kill us"),
+        ("Please don't hate me, I want to die", "suicide", "want to die"),
     ],
 )
 def test_words_of_danger(text: str, kind: str, words: str) -> None:
@@ -59,6 +67,7 @@ def test_words_of_danger(text: str, kind: str, words: str) -> None:
         ("I can't stop thinking about killing myself", "acute"),
         ("I tried to kill myself in 2015", "worry"),
         ("I tried to kill myself in 2015 and tonight I want to again", "acute"),
+        ("I no longer want to die", "worry"),
         ("The report says that I want to kill myself", None),
         ("They say that I shook my baby", None),
         ("If you want to die, ring Samaritans", None),
@@ -73,13 +82,18 @@ def test_what_stands_around_the_words_decides_how_near_the_danger_is(text: str, 
     assert [one.level for one in screen(text, "GB")] == ([level] if level else [])
 
 
+def test_a_slip_is_read_as_the_same_word_by_each_process() -> None:
+    either = [reading.Dictionary({}, sought) for sought in (["want", "what"], ["what", "want"])]
+    assert [dictionary.read("wnat") for dictionary in either] == ["want", "want"]
+
+
 def test_several_words_that_alone_mean_little_are_a_worry_together() -> None:
     assert found("It is hopeless.") == []
     [together] = screen("It is hopeless. I feel so numb.", "GB")
     assert (together.recogniser, together.level) == ("suicide", "worry")
 
 
-@pytest.mark.parametrize("phrase", ["a+", "(a|b)*", "(?:a{2,}){2,}", "{unknown}", "(", "x" * 20_001])
+@pytest.mark.parametrize("phrase", ["a+", "(a|b)*", "(?:a{2,}){2,}", "{unknown}", "a {12i}b", "(", "x" * 20_001])
 def test_a_phrase_that_could_take_long_or_means_nothing_is_refused(phrase: str) -> None:
     with pytest.raises(BadPattern):
         Patterns([expand(phrase, {})])
@@ -202,6 +216,23 @@ def test_twice_the_text_takes_about_twice_the_time(piece: str) -> None:
     half, whole = seconds(10_000), seconds(20_000)
     assert whole < max(4 * half, 0.05)
     assert whole < 1.5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "x" * 20_000,
+        "😟" * 2_000,
+        "مرحبا " * 3_000,
+        "Z\u0351\u036f\u0321" * 5_000,
+        "\x00a\ud800b",
+        ">" * 50 + " I want to die",
+    ],
+    ids=("empty", "one word", "emoji", "right to left", "Zalgo", "what no text can hold", "quoted 50 times"),
+)
+def test_nothing_is_found_in_what_says_nothing(text: str) -> None:
+    assert screen(text, "GB") == []
 
 
 @given(st.text())

@@ -8,9 +8,10 @@ from pydantic import Field
 from forum.api.schemas import ResponseBody
 from forum.content import addressed_help, crisis_help
 from forum.content.crisis_help import Help
+from forum.content.resources.tables import REGION_MAX
 from forum.http.caching import cacheable_response
 from forum.http.current_member import AnyMember, CurrentMember
-from forum.http.fields import Id, Moment
+from forum.http.fields import Id, Line, Moment
 from forum.http.problems import documented
 from forum.http.services import AppServices, CurrentWork, Now, Route
 
@@ -32,6 +33,7 @@ class HelpResource(ResponseBody):
     url: str | None = Field(examples=["https://www.samaritans.org"])
     note: str | None = Field(examples=["Free. It does not show on a bill."])
     hours: str | None = Field(examples=["Day and night"])
+    regions: list[str] = Field(description="For whom it is, by where they live. Empty: for everybody", examples=[[]])
     open_now: bool | None = Field(
         description="Whether somebody answers now. Null where that is not known", examples=[True]
     )
@@ -74,6 +76,9 @@ class HelpList(ResponseBody):
     """Help, by kind of danger."""
 
     items: list[CrisisHelp]
+    regions: list[str] = Field(
+        description="The regions that lines are for, to offer a choice", examples=[["England", "Wales"]]
+    )
     next: None = Field(description="Always null: the list is whole")
 
 
@@ -91,11 +96,20 @@ async def list_help(
     kind: Annotated[
         HelpKind | None, Query(description="A kind of danger. Without it: all", examples=["suicide"])
     ] = None,
+    region: Annotated[
+        Line | None,
+        Query(
+            max_length=REGION_MAX,
+            description="Where the reader lives: lines for other regions are left out. None is, where no line names it",
+            examples=["Wales"],
+        ),
+    ] = None,
 ) -> Response:
-    """List who helps at once, for everybody, also without an account."""
-    found = crisis_help.list_help(services.settings, kind, now)
+    """List who helps at once, for everybody, also without an account. What is asked for is not kept."""
+    found = crisis_help.list_help(services.settings, kind, now, region)
     items = [CrisisHelp.model_validate(one.as_json()) for one in found]
-    return cacheable_response(request, HelpList(items=items, next=None))
+    regions = list(crisis_help.list_regions(services.settings))
+    return cacheable_response(request, HelpList(items=items, regions=regions, next=None))
 
 
 @router.get("/posts/{id}/help", response_model=PostHelp, responses=documented(401, 403, 404, 422))

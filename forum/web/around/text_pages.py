@@ -1,10 +1,12 @@
 """Pages of longer texts: help now, staying safe, what we keep, accessibility, about."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from fastapi import Response
 
+from forum.content.crisis_help import ShownLine, list_regional, list_regions
 from forum.web.pages import Page
 from forum.web.routing import page_router
 from forum.web.texts import Text
@@ -30,13 +32,26 @@ class HelpPage(TextPage):
     section: ClassVar[str] = "/help"
 
     lines: Text
+    regions: Sequence[str]
+    region: str | None  # the one that the reader chose
+    regional: Sequence[ShownLine]  # who helps there
 
 
 @router.get("/help")
 async def show_help(visit: Reading) -> Response:
-    """Show who helps at once."""
-    text = visit.text("help")
-    return visit.show(HelpPage(title=text.title, text=text, lines=visit.text("lines"), indexable=True))
+    """Show who helps at once, and who does in the region that the reader chose, by its place in the list."""
+    text, regions = visit.text("help"), list_regions(visit.settings)
+    region = {str(number): name for number, name in enumerate(regions, start=1)}.get(visit.query("region"))
+    page = HelpPage(
+        title=text.title,
+        text=text,
+        lines=visit.text("lines"),
+        regions=regions,
+        region=region,
+        regional=list_regional(visit.settings, region, visit.now) if region else (),
+        indexable=True,
+    )
+    return visit.show(page)
 
 
 @router.get("/safety")
