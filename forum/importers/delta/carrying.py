@@ -39,7 +39,7 @@ from forum.importers.counting import add_counts
 from forum.importers.delta.beside import find_differing, note_beside
 from forum.importers.delta.facts import read_threads, thread_batches
 from forum.importers.delta.steps import Deciding, PostSteps, Step, ThreadSteps
-from forum.importers.old_moderation import OldRemoval
+from forum.importers.old_moderation import OldApproval, OldRemoval
 from forum.importers.old_threads import OldThreads, PlacedPost, Setting
 from forum.importers.people import Author
 from forum.importers.records import PostRecord, Readers, Shown
@@ -282,6 +282,7 @@ class _Writing:
     def __post_init__(self) -> None:
         self.counts = Counter[str]()
         self.batch = BatchRows(self.setting)
+        self.approvals = list[OldApproval]()
         self.words: dict[str, list[NewPost]] = {}  # of each post, by old id
         for new in self.change.posts:
             self.words.setdefault(new.old, []).append(new)
@@ -301,6 +302,7 @@ class _Writing:
         await self._note_thread()
         await session.flush()
         await self.setting.moderation.keep_removals(session, self.setting.run, self.batch.removals)
+        await self.setting.moderation.keep_approvals(session, self.setting.run, self.approvals)
         await session.execute(FORGET_EVENTS)
         await webhooks.forget_posts_of_transaction(session)
         await add_counts(session, self.setting.run_id, self.counts)
@@ -379,6 +381,8 @@ class _Writing:
             # Nobody is told of it: it is not new.
             post.published_at, post.told_at = None, now
             await self.session.flush()
+            title_revision = self.thread.title_revision if post.number == 1 else None
+            self.approvals.append(OldApproval(post.id, post.revision, title_revision))
             await self.session.execute(delete(UntoldPost).where(col(UntoldPost.post_id) == post.id))
             self.counts["shown"] += 1
 

@@ -314,6 +314,14 @@ async def test_a_newer_dump_brings_what_changed_and_leaves_what_people_did_here(
         (15, "removed", 1, None, "A fuchsia outburst."),
         (16, "held", 1, None, "Somebody looks at it first."),
     ]
+    # What waited for the old board waits for nobody here once that has decided; what still waits there does.
+    cases = (
+        "SELECT number, state, decided_revision, decision.reason FROM moderation_case JOIN post "
+        "ON post.id = moderation_case.post_id LEFT JOIN decision ON case_id = moderation_case.id "
+        "WHERE thread_id = 1 AND number IN (10, 16) ORDER BY number"
+    )
+    let_appear = (10, "decided", 1, "A moderator of the old board let it appear.")
+    assert await rows(moved, cases) == [let_appear, (16, "open", None, None)]
     # The decision of the old board stands behind each, whenever it came.
     without = (
         "SELECT post.id FROM post WHERE visibility = 'removed' AND NOT EXISTS (SELECT FROM measure JOIN decision "
