@@ -31,6 +31,7 @@ from forum.importers.delta.steps import Deciding, KeptHere, Reason, Step
 from forum.importers.errors import CannotMove
 from forum.importers.plan import Plan
 from forum.importers.records import (
+    AddressRecord,
     BanRecord,
     BoardRecord,
     PersonRecord,
@@ -561,6 +562,12 @@ async def test_a_very_long_post_is_changed_and_hidden_whole_and_a_part_of_a_blog
     before = [*board, first, long, post(2, 1, 3, "Answer."), second, post(3, 2, 3, "Ordinary.")]
     await carry(services, tmp_path, before)
     assert await carry(services, tmp_path, [*board, second, post(3, 2, 3, "Ordinary.")]) is None
+    # Whoever moved before addresses of words were kept gets them by the same export.
+    addressed = [*before, AddressRecord(thread="1", path="2019/05/long", slug="long")]
+    ended = await carry(services, tmp_path, addressed)
+    assert ended
+    assert ended.counts["moved"] == {"address": 2}
+    assert await carry(services, tmp_path, addressed) is None
     said = (
         "SELECT number, visibility, revision, strpos(body_markdown, 'amber') > 0 FROM post "
         "WHERE thread_id = 1 ORDER BY number"
