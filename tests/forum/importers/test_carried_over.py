@@ -256,7 +256,12 @@ async def test_what_the_old_board_decided_is_seen_told_and_undone_as_what_this_h
         await sql(services, shows.format("removed", book))
         seen = await orla.post(f"{API}/moderation/posts/{book}/case", json=look)
         assert seen.status_code == 201, seen.text
-        assert "Undo what the old board decided" in (await orla.get(f"/moderation/cases/{seen.json()['id']}")).text
+        shown = (await orla.get(f"/moderation/cases/{seen.json()['id']}")).text
+        assert "Undo what the old board decided" in shown
+        # A guest of the old board has no account: nobody offers to write to them.
+        assert ("Visitor (guest) has no account here" in shown, 'id="field-message"' in shown) == (True, False)
+        refused = await orla.post(f"{CASES}/{seen.json()['id']}/talks", json={"text": "Hello?"})
+        assert (refused.status_code, refused.json()["code"]) == (409, "no_account_here")
         await decide(orla, await read(orla, f"/moderation/cases/{seen.json()['id']}"), "dismiss")
         assert "Buy my book" in (await guest.get("/threads/1")).text
         again = await orla.post(f"{API}/moderation/posts/{await post_id(services, 'A whole')}/case", json=look)
