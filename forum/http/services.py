@@ -112,8 +112,6 @@ class Route(APIRoute):
         answer_any = super().get_route_handler()
         endpoint = endpoint_of(answer_any)
         model: Any = self.body_field and self.body_field.field_info.annotation
-        limit = largest_body(model) if model else ORDINARY
-        most = most_parts(model) if model else 0
         required = bool(self.body_field and self.body_field.field_info.is_required())
 
         async def answer(request: Request) -> Response:
@@ -127,12 +125,12 @@ class Route(APIRoute):
 
         async def answer_reads_again(request: Request) -> Response:
             refuse_unknown_parameters(request)  # no dependency: that would cost ten times as much
-            request = Request(request.scope, bounded(request.receive, limit))
+            request = Request(request.scope, bounded(request.receive, largest_body(model) if model else ORDINARY))
             if not model and request.method not in SAFE_METHODS:
                 await _refuse_body(request)
             if model:
                 request.state.body = await request.body()  # for who answers a refusal: it can be read once only
-                refuse_crowded(request.state.body, most)
+                refuse_crowded(request.state.body, most_parts(model))
             if model and not required and (await request.body()).strip() == b"null":
                 raise Invalid("must be an object, or left out", "#", code="wrong_type")
             try:
