@@ -24,7 +24,7 @@ from forum.content.threads.tables import ThreadState, ThreadVisibility
 from forum.core import clock
 from forum.features import FEATURES, compare_counts
 from forum.http.services import Services
-from forum.importers import check, run
+from forum.importers import check, old_threads, run
 from forum.importers.delta import carrying, facts
 from forum.importers.delta.facts import BoardReaders, BoardsNow, PostHere, ThreadHere
 from forum.importers.delta.steps import Deciding, KeptHere, Reason, Step
@@ -269,9 +269,11 @@ async def moved(services: Services, tmp_path: Path) -> Services:
     return services
 
 
+@pytest.mark.parametrize("most_posts", [2_000, 3])  # a thread with more changes in pieces
 async def test_a_newer_dump_brings_what_changed_and_leaves_what_people_did_here(
-    moved: Services, guest: httpx.AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    moved: Services, guest: httpx.AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_posts: int
 ) -> None:
+    monkeypatch.setattr(old_threads, "MOST_POSTS", most_posts)
     for table in ("event", "webhook_delivery", "notification", "untold_post", "unindexed_post"):
         await sql(moved, f"DELETE FROM {table} RETURNING 1")
     assert "crimson heron" in (await guest.get("/threads/1")).text  # which is kept as bytes from now on
