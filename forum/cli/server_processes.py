@@ -1,12 +1,31 @@
 """Several processes that answer requests, for `forum serve --workers`."""
 
+import multiprocessing
+import socket
+
 import structlog
+from uvicorn import Config
+from uvicorn._subprocess import subprocess_started
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
 from forum.core import metrics
 
 log = structlog.get_logger()
+
+# A process without threads loads the application once and is copied: a copy begins at once, also in place of one that
+# died, and shares what was loaded. Uvicorn's own way is a new interpreter for each, which loads all of it again.
+_COPIES = multiprocessing.get_context("forkserver")
+_COPIES.set_forkserver_preload(["forum.cli.loaded"])
+
+
+class Copy(Process):
+    """A process that answers requests."""
+
+    def __init__(self, config: Config, sockets: list[socket.socket]) -> None:
+        super().__init__(config, sockets)
+        given = {"config": config, "target": self.target, "sockets": sockets, "stdin_fileno": None}
+        self.process = _COPIES.Process(target=subprocess_started, kwargs=given)  # type: ignore[assignment] # its like
 
 
 class ServerProcesses(Multiprocess):
@@ -17,6 +36,12 @@ class ServerProcesses(Multiprocess):
     """
 
     cannot_start = False
+
+    def init_processes(self) -> None:
+        """Start them all."""
+        for _ in range(self.processes_num):
+            self.processes.append(Copy(self.config, self.sockets))
+            self.processes[-1].start()
 
     def keep_subprocess_alive(self) -> None:
         """Replace those that died."""
@@ -32,7 +57,7 @@ class ServerProcesses(Multiprocess):
                 self.should_exit.set()
                 return
             metrics.forget_process(process.pid)
-            self.processes[place] = Process(self.config, self.sockets)
+            self.processes[place] = Copy(self.config, self.sockets)
             self.processes[place].start()
 
     def terminate_all(self) -> None:

@@ -207,7 +207,15 @@ def test_an_operation_has_a_name_that_clients_can_call_and_no_other_has() -> Non
 
 
 @each_operation
-def test_an_operation_says_what_it_does(method: str, path: str, operation: dict[str, Any]) -> None:
+def test_an_operation_is_described_as_it_is(method: str, path: str, operation: dict[str, Any]) -> None:
+    says_what_it_does(method, path, operation)
+    tells_errors_as_problem_documents(method, path, operation)
+    documents_every_way_to_fail_that_its_shape_has(method, path, operation)
+    has_an_example_of_all_that_is_sent(method, path, operation)
+    refuses_members_that_its_body_does_not_know(method, path, operation)
+
+
+def says_what_it_does(method: str, path: str, operation: dict[str, Any]) -> None:
     assert not re.fullmatch(r"[A-Z]\w+( [A-Z]\w+)+", operation["summary"])  # as FastAPI makes them of names
     assert len(operation["summary"]) <= 110
     assert {tag["name"] for tag in document()["tags"]} >= set(operation["tags"]) != set()
@@ -215,8 +223,7 @@ def test_an_operation_says_what_it_does(method: str, path: str, operation: dict[
         assert resolved(response)["description"] not in {"", "Successful Response"}, status
 
 
-@each_operation
-def test_every_error_is_a_problem_document(method: str, path: str, operation: dict[str, Any]) -> None:
+def tells_errors_as_problem_documents(method: str, path: str, operation: dict[str, Any]) -> None:
     for status, response in operation["responses"].items():
         if int(status) >= 400:
             [(media_type, content)] = resolved(response)["content"].items()
@@ -226,10 +233,7 @@ def test_every_error_is_a_problem_document(method: str, path: str, operation: di
                 assert Problem.model_validate(problem["value"]).status == int(status)
 
 
-@each_operation
-def test_an_operation_documents_every_way_to_fail_that_its_shape_has(
-    method: str, path: str, operation: dict[str, Any]
-) -> None:
+def documents_every_way_to_fail_that_its_shape_has(method: str, path: str, operation: dict[str, Any]) -> None:
     statuses = set(operation["responses"])
     headers = {parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "header"}
     signs_in = operation["operationId"] in {"sign_in", "sign_in_by_passkey"}
@@ -262,8 +266,7 @@ def test_an_operation_documents_every_way_to_fail_that_its_shape_has(
         assert "409" in statuses
 
 
-@each_operation
-def test_everything_that_is_sent_has_an_example(method: str, path: str, operation: dict[str, Any]) -> None:
+def has_an_example_of_all_that_is_sent(method: str, path: str, operation: dict[str, Any]) -> None:
     for parameter in operation.get("parameters", ()):
         assert parameter.get("examples") or parameter["name"] == "after", parameter["name"]
         assert "anyOf" not in parameter["schema"], parameter["name"]
@@ -271,12 +274,12 @@ def test_everything_that_is_sent_has_an_example(method: str, path: str, operatio
         assert example(schema) is not None, name
 
 
-@pytest.mark.parametrize("name", [name for name in document()["components"]["schemas"] if name != "Problem"])
-def test_every_word_and_number_of_an_answer_has_an_example(name: str) -> None:
-    schema = resolved({"$ref": f"#/components/schemas/{name}"})
-    for member, described in schema.get("properties", {}).items():
-        plain = [kind for kind in kinds(described) if kind.get("type") in {"string", "integer"}]
-        assert not plain or example(described) is not None or "examples" in described, member
+def test_every_word_and_number_of_an_answer_has_an_example() -> None:
+    for name in document()["components"]["schemas"].keys() - {"Problem"}:
+        schema = resolved({"$ref": f"#/components/schemas/{name}"})
+        for member, described in schema.get("properties", {}).items():
+            plain = [kind for kind in kinds(described) if kind.get("type") in {"string", "integer"}]
+            assert not plain or example(described) is not None or "examples" in described, (name, member)
 
 
 def test_no_address_carries_what_opens_something_or_tells_where_somebody_is() -> None:
@@ -912,8 +915,7 @@ def objects_sent(schema: dict[str, Any], *, name: str = "") -> Iterator[tuple[st
             yield from objects_sent(part)
 
 
-@each_operation
-def test_a_body_refuses_every_member_that_it_does_not_know(method: str, path: str, operation: dict[str, Any]) -> None:
+def refuses_members_that_its_body_does_not_know(method: str, path: str, operation: dict[str, Any]) -> None:
     if "requestBody" in operation:
         body = operation["requestBody"]["content"]["application/json"]["schema"]
         sent = {name: schema.get("additionalProperties") for name, schema in objects_sent(body)}

@@ -4,8 +4,6 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[2]
 # HTTP's own matters, which are no feature's routes.
 OWN = {"forum/api/openapi.py", "forum/api/health.py", "forum/api/metrics.py", "forum/api/schemas.py"} | {
@@ -44,29 +42,30 @@ def awaits(function: Function) -> int:
     return sum(isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith) for node in ast.walk(function))
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_route_awaits_the_domain_once_and_nothing_else_in_its_file_does(path: Path) -> None:
-    for function in functions(path):
+def test_a_route_awaits_the_domain_once_and_nothing_else_in_its_file_does() -> None:
+    for path, function in ((file, found) for file in FILES for found in functions(file)):
         # Where an action refuses what a form sent, its page is read for the answer: that is a second one.
         is_page = "web" in path.parts
         allowed = 1 + is_page if is_route(function) else int(is_page)
         if awaits(function) > allowed:
-            assert function.name in EXCEPTIONS, f"{function.name} awaits {awaits(function)} times"
+            assert function.name in EXCEPTIONS, f"{path}: {function.name} awaits {awaits(function)} times"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_surface_asks_no_permission_and_no_database(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def test_a_surface_asks_no_permission_and_no_database() -> None:
+    for path, node in ((file, found) for file in FILES for found in ast.walk(ast.parse(file.read_text("utf-8")))):
         if isinstance(node, ast.ImportFrom) and node.module and {alias.name for alias in node.names} != {"Refusal"}:
-            assert not node.module.startswith(FORBIDDEN), ast.unparse(node)
+            assert not node.module.startswith(FORBIDDEN), (path, ast.unparse(node))
         if isinstance(node, ast.Import):
-            assert not [alias.name for alias in node.names if alias.name.startswith(FORBIDDEN)], ast.unparse(node)
+            assert not [alias.name for alias in node.names if alias.name.startswith(FORBIDDEN)], (
+                path,
+                ast.unparse(node),
+            )
 
 
-@pytest.mark.parametrize("path", sorted({*ROOT.glob("forum/**/*.py"), *ROOT.glob("moderation/**/*.py")}), ids=str)
-def test_one_module_knows_whose_an_alias_is(path: Path) -> None:
-    knows = "PersonaOwner" in path.read_text(encoding="utf-8")
-    assert knows == (path == ROOT / "forum/members/aliases.py")
+def test_one_module_knows_whose_an_alias_is() -> None:
+    files = {*ROOT.glob("forum/**/*.py"), *ROOT.glob("moderation/**/*.py")}
+    knows = {path for path in files if "PersonaOwner" in path.read_text(encoding="utf-8")}
+    assert knows == {ROOT / "forum/members/aliases.py"}
 
 
 def test_every_exception_is_needed_and_has_a_reason() -> None:

@@ -1,5 +1,6 @@
 """Who may do what in moderation: role × act × own, another's, another board's. A new act without a row fails."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -160,14 +161,11 @@ def test_every_act_has_its_rows_and_its_conditions() -> None:
     assert {row.act for row in TABLE} == set(Act) == set(PERMISSIONS)
 
 
-@pytest.mark.parametrize("who", WHO)
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row.act}: {row.what}")
-def test_the_table_of_permissions(row: Row, who: str) -> None:
-    viewer = WHO[who]
-    subject = row.subject(viewer) if callable(row.subject) else row.subject
-    if who in row.who:
-        allow(row.act, viewer, subject)
-        assert refusal(row.act, viewer, subject) is None
-        return
-    with pytest.raises(NotSignedIn if who == "guest" else Forbidden):
-        allow(row.act, viewer, subject)
+def test_the_table_of_permissions(row: Row) -> None:
+    for who, viewer in WHO.items():
+        subject = row.subject(viewer) if callable(row.subject) else row.subject
+        may = who in row.who
+        with nullcontext() if may else pytest.raises(NotSignedIn if who == "guest" else Forbidden):
+            allow(row.act, viewer, subject)
+        assert not may or refusal(row.act, viewer, subject) is None, who

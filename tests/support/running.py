@@ -92,7 +92,10 @@ class Forum:
 
     def workers(self) -> list[psutil.Process]:
         """The processes that answer requests, where there are several."""
-        return [process for process in self.family() if "multiprocessing.spawn" in command(process)]
+        family = self.family()
+        # Each is a copy of one that only makes copies.
+        first = {process.pid for process in family if "multiprocessing.forkserver" in command(process)}
+        return [process for process in family if parent(process) in first]
 
     def postmaster(self) -> psutil.Process:
         """The first process of its own PostgreSQL."""
@@ -151,6 +154,13 @@ def command(process: psutil.Process) -> str:
     with suppress(psutil.Error):
         return " ".join(process.cmdline())
     return ""
+
+
+def parent(process: psutil.Process) -> int | None:
+    """The id of who started it; nothing once it is gone."""
+    with suppress(psutil.Error):
+        return process.ppid()
+    return None
 
 
 def client(address: str, headers: dict[str, str] | None = None) -> httpx.AsyncClient:

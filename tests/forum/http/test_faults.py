@@ -15,12 +15,12 @@ from forum.http.fields import Line, Number, Text, Uuid, numeric
 LIMITS = ("min_length", "max_length", "gt", "ge", "le", "lt", "expected", "discriminator", "expected_tags")
 
 
-@pytest.mark.parametrize("kind", [kind for kind in get_args(ErrorType) if kind not in OUR_CODES])
-def test_no_words_of_the_library_are_shown(kind: str) -> None:
-    fault = {"type": kind, "loc": ("body", 7), "msg": "Input should be Python", "ctx": dict.fromkeys(LIMITS, "7")}
-    assert "Python" not in sentence_of(fault)
-    assert "{" not in sentence_of(fault)
-    assert code_of(fault)
+def test_no_words_of_the_library_are_shown() -> None:
+    for kind in set(get_args(ErrorType)) - set(OUR_CODES):
+        fault = {"type": kind, "loc": ("body", 7), "msg": "Input should be Python", "ctx": dict.fromkeys(LIMITS, "7")}
+        assert "Python" not in sentence_of(fault), kind
+        assert "{" not in sentence_of(fault), kind
+        assert code_of(fault), kind
 
 
 class Round(RequestBody):

@@ -1,0 +1,10 @@
+"""All that a process needs to answer requests: loaded once by the one that is copied, see `server_processes`."""
+
+import gc
+
+# Nothing that is loaded is garbage: looking for some takes a quarter of the time, and would unshare its memory later.
+gc.disable()
+import forum.app  # noqa: F401
+
+gc.freeze()
+gc.enable()
