@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, Uuid, any_, bindparam, select, update
+from sqlalchemy import ARRAY, BigInteger, Uuid, any_, bindparam, func, select, update
 from sqlalchemy import case as case_when
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -23,7 +23,7 @@ from forum.core import jobs
 from forum.core.database import new_id, rows_of
 from forum.core.settings import Settings
 from forum.importers.copying import copy_rows
-from forum.importers.old_moderation import OldBan, OldRemoval, OldReport, OldTerm, OldWarning, RunTime
+from forum.importers.old_moderation import OldApproval, OldBan, OldRemoval, OldReport, OldTerm, OldWarning, RunTime
 from moderation import cases, redaction, statements, watched_terms
 from moderation.case_priority import Category, priority
 from moderation.cases import Case, CaseKind, CasePost, CaseState
@@ -39,9 +39,12 @@ REMOVED = "This was removed on the old board. It stays so until somebody looks a
 TAKEN_BACK = "Its author took it back on the old board."
 NOT_THERE = "It is no longer on the old board. Perhaps its author deleted it there."
 BANNED = "You were banned on the old board. A moderator of this forum decides anew."
+APPROVED = "A moderator of the old board let it appear."
 UNDATED = "The old board did not keep when."
 REPORTED = "It was reported on the old board, without a reason."
 REASON_MAX = 2000  # characters of what the old board wrote: phpBB has room for 255
+# What phpBB offers to whoever reports; a board may have reasons of its own.
+_CATEGORIES = {"spam": Category.SPAM, "warez": Category.ILLEGAL}
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,31 @@ class CarriedOver:
         await copy_rows(session, AppliedMeasure, [_measure_row(*one) for one in taken])
         told = [(removal, made) for removal, made in taken if removal.is_told]
         await copy_rows(session, Statement, [_statement_row(self._tell_of_removal(*one, run.now)) for one in told])
+
+    async def keep_approvals(self, session: AsyncSession, run: RunTime, approvals: Sequence[OldApproval]) -> None:
+        """Close the cases of posts that waited for nothing but what the old board decided, as by a decision of it.
+
+        Where somebody reported the post here, or screening found something in it, its case stays open.
+        """
+        known = await _lock_cases(session, [one.post_id for one in approvals]) if approvals else {}
+        for one in approvals:
+            case = known.get(one.post_id)
+            if case is None or not await _waits_for_approval(session, case):
+                continue
+            session.add(
+                Decision(
+                    case_id=case.id,
+                    decided_by=None,
+                    import_run_id=run.run_id,
+                    decided_at=run.now,
+                    case_version=case.version,
+                    revision=one.revision,
+                    title_revision=one.title_revision,
+                    reason=APPROVED,
+                    note=None,
+                )
+            )
+            await cases.mark_decided(session, case, one.revision, by=None, now=run.now)
 
     async def keep_bans(self, session: AsyncSession, run: RunTime, bans: Sequence[OldBan]) -> None:
         """Say to each why they are banned, and open a case about them: a moderator of this house decides."""
@@ -123,19 +151,24 @@ class CarriedOver:
     async def find_known_reports(self, session: AsyncSession, reports: Sequence[OldReport]) -> Collection[UUID]:
         """Return which of these came before, or were made here too by the same member, by id."""
         known = await _find_ids(session, col(Report.id), [one.id for one in reports])
-        here = select(col(Report.post_id), col(Report.revision), col(Report.title_revision), col(Report.reporter_id))
-        these = col(Report.post_id) == any_(bindparam("ids", type_=ARRAY(BigInteger)))
-        made = await session.execute(
-            here.where(these, col(Report.category) == Category.OTHER), {"ids": [one.post_id for one in reports]}
+        here = select(
+            *(col(column) for column in (Report.post_id, Report.revision, Report.title_revision, Report.reporter_id)),
+            col(Report.category),
         )
+        these = col(Report.post_id) == any_(bindparam("ids", type_=ARRAY(BigInteger)))
+        made = await session.execute(here.where(these), {"ids": [one.post_id for one in reports]})
         said = {tuple(row) for row in made if row.reporter_id}
-        places = {one.id: (one.post_id, one.revision, one.title_revision, one.reporter_id) for one in reports}
+        places = {
+            one.id: (one.post_id, one.revision, one.title_revision, one.reporter_id, _category_of(one))
+            for one in reports
+        }
         return known | {report_id for report_id, place in places.items() if place in said}
 
     async def open_reports(self, session: AsyncSession, run: RunTime, reports: Sequence[OldReport]) -> None:
         """Open the case of each post that somebody reported. Of a reporter who did not come, nothing is said."""
         for one in reports:
-            case = await cases.open_on_post(session, one.post_id, Category.OTHER, run.now, reports=1)
+            category = _category_of(one)
+            case = await cases.open_on_post(session, one.post_id, category, run.now, reports=1)
             report = Report(
                 id=one.id,
                 case_id=case.id,
@@ -144,9 +177,9 @@ class CarriedOver:
                 title_revision=one.title_revision,
                 reporter_id=one.reporter_id,
                 capacity=None if one.reporter_id else Capacity.OTHER,
-                category=Category.OTHER,
+                category=category,
                 rules=[],
-                note=_cut(one.reason, NOTE_MAX) or REPORTED,
+                note=_cut(_note_of_report(one), NOTE_MAX) or REPORTED,
                 filed_at=one.reported_at,
             )
             session.add(report)
@@ -179,6 +212,25 @@ class CarriedOver:
             issued_at=now,
             appeal_until=now + timedelta(days=self.settings.appeal_days),
         )
+
+
+def _category_of(report: OldReport) -> Category:
+    return _CATEGORIES.get(report.title.strip().casefold(), Category.OTHER)
+
+
+def _note_of_report(report: OldReport) -> str:
+    """Return what a reporter wrote, after the reason that they chose."""
+    said = [] if report.reason == report.title else [report.reason]
+    return ": ".join(filter(None, [report.title, *said]))
+
+
+async def _waits_for_approval(session: AsyncSession, case: Case) -> bool:
+    """Return whether an open case is about this one post, which was held, and about nothing that anybody found here."""
+    is_open = case.state == CaseState.OPEN and case.category == Category.HELD
+    if not is_open or case.reports or case.findings or case.dangers or case.is_flagged:
+        return False
+    held = select(func.count()).select_from(CasePost).where(col(CasePost.case_id) == case.id)
+    return (await session.execute(held)).scalar_one() == 1
 
 
 class _CaseVersion(NamedTuple):

@@ -50,6 +50,7 @@ class CaseScreen:
     useful: Sequence[str]  # the measures that would do something, for this moderator now
     boards: Sequence[Record]  # to which its thread can be moved
     talks: Sequence[TalkReading] | None  # None: not for this moderator
+    author_reads: bool  # a message to whom it is about reaches somebody
     decided: Sequence[Record]  # what was decided before, the newest first
     told: Sequence[Record]  # who was told that it waits
     timeline: Sequence[Record]
@@ -101,6 +102,7 @@ async def read_case(transactions: Transactions, moderator: Viewer, case_id: UUID
             useful=await _list_useful(work, moderator, file, goals),
             boards=goals,
             talks=await _list_talks(work, moderator, case_id),
+            author_reads=await talks.has_reader(work, file.case.author_id),
             decided=(await work.session.execute(select_decisions(case_id))).all(),
             told=(await work.session.execute(select_told(case_id))).all(),
             timeline=timeline.rows,

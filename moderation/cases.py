@@ -567,17 +567,24 @@ async def hold_posts(session: AsyncSession, case: Case, posts: Select[int]) -> N
 
 async def close(work: Work, moderator: Viewer, case: Case, revision: int | None) -> None:
     """Mark the case decided, on its posts as they are; the first, if there is one, is at `revision`. End its claim."""
-    case.state, case.decided_at, case.decided_revision, case.barred_id = CaseState.DECIDED, work.now, revision, None
-    raise_version(case, moderator, work.now)
+    await mark_decided(work.session, case, revision, by=moderator, now=work.now)
+
+
+async def mark_decided(
+    session: AsyncSession, case: Case, revision: int | None, *, by: Viewer | None, now: datetime
+) -> None:
+    """Do the same, where perhaps nobody of this house decided it."""
+    case.state, case.decided_at, case.decided_revision, case.barred_id = CaseState.DECIDED, now, revision, None
+    raise_version(case, by, now)
     held = rows_of(CasePost)
     decided = update(held).where(
         held.c.case_id == case.id, held.c.post_id == col(Post.id), col(Thread.id) == col(Post.thread_id)
     )
     title_revision = case_when((col(Post.number) == 1, col(Thread.title_revision)))
-    await work.session.execute(decided.values(revision=col(Post.revision), title_revision=title_revision))
-    await work.session.execute(delete(CaseClaim).where(col(CaseClaim.case_id) == case.id))
-    await work.session.flush()
-    await inbox.withdraw(work.session, inbox.OF_CASES, case.id)
+    await session.execute(decided.values(revision=col(Post.revision), title_revision=title_revision))
+    await session.execute(delete(CaseClaim).where(col(CaseClaim.case_id) == case.id))
+    await session.flush()
+    await inbox.withdraw(session, inbox.OF_CASES, case.id)
 
 
 def raise_version(case: Case, by: Viewer | None, now: datetime) -> None:

@@ -28,6 +28,12 @@ _KEEP = text(
     "JOIN moved ON moved.old = known.thread AND moved.kind = 'thread' AND moved.source = :source "
     "ON CONFLICT DO NOTHING"
 )
+_IS_ANY_NEW = text(
+    "SELECT EXISTS (SELECT FROM unnest(CAST(:keys AS text[]), CAST(:threads AS text[])) AS known (key, thread) "
+    "JOIN moved ON moved.old = known.thread AND moved.kind = 'thread' AND moved.source = :source "
+    "WHERE NOT EXISTS (SELECT FROM moved AS here "
+    "WHERE here.old = known.key AND here.kind = 'address' AND here.source = :source))"
+)
 
 
 def keys_of(path: str, slug: str = "") -> tuple[str, str]:
@@ -42,12 +48,26 @@ def keys_of(path: str, slug: str = "") -> tuple[str, str]:
 async def carry_addresses(database: Database, staging: Staging, place: tuple[str, UUID]) -> None:
     """Note where the threads that moved were read; of two with one address, the first has it."""
     source, run_id = place
+    for values in _values(staging):
+        async with database.work() as session:
+            await session.execute(_KEEP, values | {"source": source, "run_id": run_id})
+
+
+async def is_any_address_new(database: Database, staging: Staging, source: str) -> bool:
+    """Return whether an address of a thread that moved is not known: it moved before addresses of words were kept."""
+    for values in _values(staging):
+        async with database.work() as session:
+            if (await session.execute(_IS_ANY_NEW, values | {"source": source})).scalar_one():
+                return True
+    return False
+
+
+def _values(staging: Staging) -> Iterator[dict[str, list[str]]]:
+    """Give what addresses are known by, and their threads, some at a time."""
     known = _known(staging)
     while some := list(islice(known, AT_ONCE)):
         keys, threads = zip(*some, strict=True)
-        values = {"source": source, "run_id": run_id, "keys": list(keys), "threads": list(threads)}
-        async with database.work() as session:
-            await session.execute(_KEEP, values)
+        yield {"keys": list(keys), "threads": list(threads)}
 
 
 def _known(staging: Staging) -> Iterator[tuple[str, str]]:

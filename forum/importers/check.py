@@ -139,9 +139,9 @@ async def compare(session: AsyncSession, staging: Staging, now: datetime) -> Com
         for thread in await read_threads(session, ids):
             if steps := deciding.decide(thread):
                 found.kept += steps.kept()
-                found.missing -= sum(one.shown != Shown.WAITING for one in steps.withheld)
-                found.gone += sum(one.record is None and bool(one.steps) for one in steps.posts)
-                found.changed += sum(one.record is not None and one.is_any for one in steps.posts)
+                found.missing -= sum(one.recorded != Shown.WAITING for one in steps.withheld)
+                found.gone += sum(not one.is_there and bool(one.steps) for one in steps.posts)
+                found.changed += sum(one.is_there and one.is_any for one in steps.posts)
     found.kept += await find_banned_staff(session, staging, which, now)
     found.same -= found.changed + sum(one.kind == MovedKind.POST for one in found.kept)
     return found

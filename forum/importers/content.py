@@ -5,27 +5,23 @@ change. Nobody is told of them, no open page and no webhook hears of them.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
+from itertools import groupby
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from forum.administration.webhooks import actions as webhooks
-from forum.content.posts.tables import Post, PostQuote, QuotedWords
+from forum.content.posts.tables import Post
 from forum.content.subscriptions import Subscription
 from forum.content.threads.tables import Thread
 from forum.core.database import Database
-from forum.core.gate import GateResult
 from forum.importers.converters import Converters, converters
 from forum.importers.copying import copy_rows, take_ids
-from forum.importers.counting import add_counts
-from forum.importers.old_threads import ComingThread, OldThreads, Setting
-from forum.importers.rows import HELD_BECAUSE, BatchRows, subscriptions_of
+from forum.importers.long_threads import carry_long
+from forum.importers.old_threads import ComingThread, LongThread, OldThreads, Setting
+from forum.importers.rows import BatchRows, subscriptions_of
 from forum.importers.tables import MovedItem, MovedKind
-
-# They are of this transaction, so nobody has seen them.
-_FORGET_EVENTS = text("DELETE FROM event WHERE xid = pg_current_xact_id() AND kind = 'post'")
+from forum.importers.writing import write_rows
 
 
 async def carry_threads(
@@ -33,12 +29,18 @@ async def carry_threads(
 ) -> None:
     """Carry every thread over that is not here yet. `seen` is told how many posts each batch had.
 
-    While one batch is written, other processes turn the words of the next one.
+    While one batch is written, other processes turn the words of the next one. A very long thread is a batch by itself.
     """
-    batches = reading.batches(reading.setting.people.moved_threads)
-    if first := next(batches, None):
-        with converters() as processes:
-            await _carry(database, reading, processes, chain([first], batches), seen)
+    with converters() as processes:
+        every = reading.batches(reading.setting.people.moved_threads)
+        for is_long, some in groupby(every, key=lambda batch: isinstance(batch, LongThread)):
+            if is_long:
+                for long in some:
+                    assert isinstance(long, LongThread)  # noqa: S101 (just asked)
+                    await carry_long(database, reading, long, seen)
+            else:
+                batches = (batch for batch in some if not isinstance(batch, LongThread))
+                await _carry(database, reading, processes, batches, seen)
     async with database.work() as session:
         await _write_board_watches(session, reading.setting, reading)
 
@@ -71,21 +73,7 @@ async def _write(database: Database, setting: Setting, batch: Sequence[ComingThr
         for thread_id, one in zip(thread_ids, batch, strict=True):
             watchers = reading.watchers.get(one.record.old, ())
             rows.add(one, thread_id, [next(post_ids) for _ in one.posts], watchers)
-        for model, written in (
-            (Thread, rows.threads),
-            (Post, rows.posts),
-            (PostQuote, rows.quotes),
-            (QuotedWords, rows.quoted_words),
-            (Subscription, rows.subscriptions),
-            (MovedItem, rows.moved),
-        ):
-            await copy_rows(session, model, written)
-        await session.execute(_FORGET_EVENTS)
-        await webhooks.forget_posts_of_transaction(session)
-        for post_id in rows.held:
-            await setting.gate.record(session, ("post", post_id), GateResult(HELD_BECAUSE), setting.now)
-        await setting.moderation.keep_removals(session, setting.run, rows.removals)
-        await add_counts(session, setting.run_id, rows.counts)
+        await write_rows(session, setting, rows)
 
 
 async def _write_board_watches(session: AsyncSession, setting: Setting, reading: OldThreads) -> None:

@@ -1,26 +1,25 @@
-"""Turn the posts of a thread of an old board into ours: words, numbers, quotes. Pure; it runs in other processes."""
+"""Turn the posts of a thread of an old board into ours: words, numbers, quotes. It runs in other processes."""
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from itertools import chain
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
 from forum.content import markup
 from forum.content.lanes import Lane, PostPlace, lane_of
 from forum.content.markup import Known, QuotedPost, QuoteRef
 from forum.content.posts.lengths import WARNING_MAX
-from forum.content.words import RUN, folded, said_in, stands_in, words_in
+from forum.content.words import said_in, stands_in
 from forum.importers.records import PollRecord, PostRecord, TextForm
+from forum.importers.said_before import SaidBefore, Written
 from forum.importers.texts import How, Loss, Quoted, split, to_markdown
 from forum.importers.texts.escaping import escape_all
 
 SPOILER_WARNING = "Some of this was hidden on the old board until somebody asked for it"
 NOTICE_MAX = 200
 _STAFF_LINE = re.compile(r"^\W*edited by .{1,80}? as (?:it )?breach\w* rules?\b.{0,60}$", re.IGNORECASE)
-_Run: TypeAlias = tuple[str, ...]  # words in a row
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 
 
@@ -69,7 +68,7 @@ class OldThread:
     left_out: Sequence[PostRecord] = ()  # posts of this thread that do not come
     whole_title: str = ""  # where not all of it could be the title here
     next_number: int = 1  # of the first post that is new
-    opener: str = ""  # where the posts do not begin with the first one
+    opener: str = ""  # where the posts here do not begin with theirs
     wrote: frozenset[str] = frozenset()  # who wrote here besides
     gone_words: Sequence[str] = ()  # Markdown of ours that stood here, and that nobody may read any more
 
@@ -95,49 +94,36 @@ class NewPost:
 
 def convert(threads: Sequence[OldThread]) -> list[list[NewPost]]:
     """Return the posts of each of these threads as they are here."""
-    return [_Conversion(thread).run() for thread in threads]
+    return [_convert(thread) for thread in threads]
 
 
-@dataclass
-class _Written:
-    """A post that stands before another: by whom, and what it says."""
-
-    post: OldPost
-    number: int
-    html: str  # of its first part
-    said: str
+def _convert(thread: OldThread) -> list[NewPost]:
+    with Conversion(thread) as conversion:
+        return conversion.turn(thread.posts)
 
 
-class _Hidden:
-    """The words of posts that nobody may read, and of those before a quote that everybody reads."""
+def count_parts(record: PostRecord) -> int:
+    """Return how many posts an old one becomes, but for a few signs that depend on what stands around it."""
+    return len(split(to_markdown(record.text, record.form, uid=record.uid, around=_Nothing()).markdown))
 
-    def __init__(self, thread: OldThread) -> None:
-        records = [post.record for post in thread.posts if not post.is_visible]
-        self._runs = set[_Run]()
-        self._short = set[_Run]()
-        self._open = set[_Run]()
-        self.is_any = bool(records or thread.left_out or thread.gone_words)
-        moved = (
-            to_markdown(record.text, record.form, uid=record.uid, around=_Nothing()).markdown
-            for record in (*records, *thread.left_out)
-        )
-        for markdown in chain(moved, thread.gone_words):
-            words = _words_in(said_in(markup.parse(markdown).html(markup.NOTHING_KNOWN)))
-            self._runs |= _runs(words, range(1, RUN + 1))
-            if 1 < len(words) < RUN:
-                self._short.add(tuple(words))
 
-    def open(self, said: str) -> None:
-        """Note what everybody reads."""
-        if self.is_any:
-            self._open |= _runs(_words_in(said), range(1, RUN + 1))
+# The long thread that this process turns, if it does.
+_long = list["Conversion"]()
 
-    def has(self, said: str) -> bool:
-        """Return whether some words in a row are those of a hidden post, and stand nowhere else before."""
-        words = _words_in(said) if self.is_any else ()
-        found = _runs(words, [min(RUN, len(words))]) & self._runs
-        found |= _runs(words, {len(run) for run in self._short}) & self._short
-        return not found <= self._open
+
+def begin_long(thread: OldThread) -> None:
+    """Begin to turn a thread whose posts come in pieces: this process turns no other any more."""
+    _long.append(Conversion(thread))
+
+
+def hide_long(records: Sequence[PostRecord]) -> None:
+    """Note more of the posts of the long thread that nobody may read."""
+    _long[0].hide(records)
+
+
+def turn_long(posts: Sequence[OldPost]) -> list[NewPost]:
+    """Return the next posts of the long thread as they are here."""
+    return _long[0].turn(posts)
 
 
 class _Nothing:
@@ -155,28 +141,53 @@ class _Nothing:
         return url
 
 
-@dataclass
-class _Conversion:
-    thread: OldThread
-    written: list[_Written] = field(default_factory=list)
-    by_old: dict[str, _Written] = field(default_factory=dict)
-    wrote: set[str] = field(default_factory=set)
-    found: list[NewPost] = field(default_factory=list)
+class Conversion:
+    """Turns one thread. A very long one comes in pieces: first all that nobody may read, then its posts in their order.
 
-    def __post_init__(self) -> None:
-        self.hidden = _Hidden(self.thread)
-        self.next_number = self.thread.next_number
-        self.wrote |= self.thread.wrote
+    A context manager: what it remembers of the thread goes with it.
+    """
 
-    def run(self) -> list[NewPost]:
-        for place, post in enumerate(self.thread.posts):
+    def __init__(self, thread: OldThread) -> None:
+        self.thread = thread
+        self.before = SaidBefore()
+        self.wrote = set(thread.wrote)
+        self.opener = thread.opener
+        self.next_number = thread.next_number
+        for markdown in thread.gone_words:
+            self._hide(markdown)
+        self.hide(thread.left_out)
+        self.hide(post.record for post in thread.posts if not post.is_visible)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.before.close()
+
+    def hide(self, records: Iterable[PostRecord]) -> None:
+        """Note posts that nobody may read, and whose words no quote may show: before any post is turned."""
+        for record in records:
+            self._hide(to_markdown(record.text, record.form, uid=record.uid, around=_Nothing()).markdown)
+
+    def _hide(self, markdown: str) -> None:
+        self.before.hide(said_in(markup.parse(markdown).html(markup.NOTHING_KNOWN)))
+
+    def turn(self, posts: Sequence[OldPost]) -> list[NewPost]:
+        """Return those of the posts that follow which are new or get other words, as they are here."""
+        found = list[NewPost]()
+        for post in posts:
+            is_opening = not self.before.is_any
+            if is_opening and not self.opener:
+                self.opener = post.author
             if post.here and not post.is_reworded:
                 self._note(post, post.here.number, post.here.parts)
+            elif is_opening:
+                found += self._add(post, self.thread.poll, self.thread.whole_title)
             else:
-                self._add(post, self.thread.poll if place == 0 else None, self.thread.whole_title if place == 0 else "")
-        return self.found
+                found += self._add(post, None, "")
+        return found
 
-    def _add(self, post: OldPost, poll: PollRecord | None, title: str) -> None:
+    def _add(self, post: OldPost, poll: PollRecord | None, title: str) -> list[NewPost]:
         markdown, quoting, how, losses = self._words(post, poll, title)
         markdown, edited = _take_staff_line(markdown, post)
         first = post.here.number if post.here else self.next_number
@@ -187,18 +198,25 @@ class _Conversion:
             for part, text in enumerate(split(markup.escape_typed_marks(markdown, ours)), start=1)
         ]
         parts[0].edited = edited
-        self.found += parts
         if not post.here:
             self.next_number += len(parts)
         self._note(post, first, [part.html for part in parts])
+        return parts
 
     def _note(self, post: OldPost, number: int, parts: Sequence[str]) -> None:
         """Note what stands before the posts that follow."""
-        here = _Written(post, number, parts[0], "\n".join(map(said_in, parts)))
-        if post.is_visible:
-            self.hidden.open(here.said)
-        self.written.append(here)
-        self.by_old[post.record.old] = here
+        written = Written(
+            number=number,
+            old=post.record.old,
+            called=post.called.casefold(),
+            handle=post.handle,
+            name=post.name,
+            is_visible=post.is_visible,
+            is_adviser=post.is_adviser,
+            html=parts[0],
+            said="\n".join(map(said_in, parts)),
+        )
+        self.before.add(written)
         self.wrote.add(post.author)
 
     def _words(self, post: OldPost, poll: PollRecord | None, title: str) -> tuple[str, bool, How, Sequence[Loss]]:
@@ -222,14 +240,14 @@ class _Conversion:
         known = self._known(parsed.references.quotes) if quoting else markup.NOTHING_KNOWN
         quotations = markup.quotations_of(parsed, text, known)
         how, losses = fidelity
-        answered = self.by_old.get(post.record.reply_to or "") if part == 1 else None
+        answered = self.before.find(post.record.reply_to) if part == 1 and post.record.reply_to else None
         return NewPost(
             old=post.record.old,
             part=part,
             number=first + part - 1,
             markdown=text,
             html=parsed.html(known),
-            reply_to=answered.number if answered and answered.post.is_visible else None,
+            reply_to=answered.number if answered and answered.is_visible else None,
             content_warning=SPOILER_WARNING if Loss.SPOILER in losses else _warning(post.record),
             edited=None,
             lane=self._lane(post, text, answered) if part == 1 else None,
@@ -239,13 +257,13 @@ class _Conversion:
             quoted=[quoted.post_id for quoted in quotations.quoted],
         )
 
-    def _lane(self, post: OldPost, text: str, answered: _Written | None) -> Lane | None:
+    def _lane(self, post: OldPost, text: str, answered: Written | None) -> Lane | None:
         if post.is_adviser or not post.is_recent:
             return None
         place = PostPlace(
-            is_first=not (self.written or self.thread.wrote),
-            by_opener=post.author == (self.thread.opener or self.thread.posts[0].author),
-            to_adviser=answered is not None and answered.post.is_adviser,
+            is_first=not (self.before.is_any or self.thread.wrote),
+            by_opener=post.author == self.opener,
+            to_adviser=answered is not None and answered.is_adviser,
             is_newcomer_here=post.author not in self.wrote,
         )
         return lane_of(text, place, None)
@@ -253,27 +271,25 @@ class _Conversion:
     def _known(self, quotes: frozenset[QuoteRef]) -> Known:
         found: dict[QuoteRef, Sequence[QuotedPost]] = {}
         for ref in quotes:
-            said = next((one for one in self.written if one.number == ref.number), None)
-            if said and said.post.is_visible and said.post.handle == ref.handle:
-                found[ref] = [QuotedPost(said.number, 1, said.post.name, said.html)]
+            said = self.before.at(ref.number)
+            if said and said.is_visible and said.handle == ref.handle:
+                found[ref] = [QuotedPost(said.number, 1, said.name, said.html)]
         return Known({}, found)
 
-    def find_quoted(self, post: str | None, name: str | None, words: str) -> _Written | None:
+    def find_quoted(self, post: str | None, name: str | None, words: str) -> Written | None:
         """Return the post that says these words: the one that is named, else one by somebody of that name."""
         if post is not None:
-            return self.by_old.get(post)
+            return self.before.find(post)
         said = said_in(escape(words))
         named = (name or "").casefold()
-        for one in reversed(self.written) if named and said else ():
-            if one.post.called.casefold() == named and stands_in(said, one.said):
-                return one
-        return None
+        before = self.before.by(named) if named and said else ()
+        return next((one for one in before if stands_in(said, one.said)), None)
 
 
 class _Around:
     """What stands around one post."""
 
-    def __init__(self, conversion: _Conversion, may_name: bool) -> None:
+    def __init__(self, conversion: Conversion, may_name: bool) -> None:
         self._conversion, self._may_name = conversion, may_name
 
     @property
@@ -283,7 +299,7 @@ class _Around:
 
     def hides(self, posts: Collection[str]) -> bool:
         """Return whether a post of this thread is hidden, or one of these that a text quotes."""
-        return self._conversion.hidden.is_any or not self._conversion.thread.hidden.isdisjoint(posts)
+        return self._conversion.before.hides or not self._conversion.thread.hidden.isdisjoint(posts)
 
     def quote(self, post: str | None, name: str | None, words: str) -> Quoted:
         """Return who is quoted: a post that stands before this one, where it says these words, else a mere member.
@@ -292,18 +308,18 @@ class _Around:
         others stays there.
         """
         said = self._conversion.find_quoted(post, name, words)
-        if (said and not said.post.is_visible) or (post in self._conversion.thread.hidden):
+        if (said and not said.is_visible) or (post in self._conversion.thread.hidden):
             return Quoted(is_hidden=True)
         quoted = said_in(escape(words))
         is_said = said is not None and stands_in(quoted, said.said)
-        if not is_said and self._conversion.hidden.has(quoted):
+        if not is_said and self._conversion.before.has_hidden(quoted):
             return Quoted(is_hidden=True)
         if said is None:
             handle = self._conversion.thread.named.get(folded_name(name or ""))
             return Quoted(name=name or "") if handle is None else Quoted(handle=handle)
-        if self._may_name and said.post.handle and is_said:
-            return Quoted(handle=said.post.handle, number=said.number, name=said.post.name)
-        return Quoted(handle=said.post.handle or "", name=said.post.name)
+        if self._may_name and said.handle and is_said:
+            return Quoted(handle=said.handle, number=said.number, name=said.name)
+        return Quoted(handle=said.handle or "", name=said.name)
 
     def link(self, url: str) -> str:
         """Return the address here of what an address of the old board leads to; any other as it is."""
@@ -313,14 +329,6 @@ class _Around:
 def folded_name(name: str) -> str:
     """Return the form in which names of an old board are compared."""
     return " ".join(name.split()).casefold()
-
-
-def _words_in(text: str) -> Sequence[str]:
-    return [folded(word[0]) for word in words_in(text, 0, len(text))]
-
-
-def _runs(words: Sequence[str], sizes: Iterable[int]) -> set[_Run]:
-    return {tuple(words[at : at + size]) for size in sizes if size for at in range(len(words) - size + 1)}
 
 
 def rewritten(url: str, old: str, new: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import Text, bindparam, func
+from sqlalchemy import BigInteger, Text, bindparam, func
 from sqlmodel import col
 
 from forum.content import boards
@@ -111,6 +111,10 @@ _FOUND: Mapping[MovedKind, Prepared] = {
     MovedKind.PERSON: Prepared(_found(_moved_people.where(col(Member.left_at).is_(None)), MovedKind.PERSON)),
     MovedKind.ADDRESS: Prepared(_found_by_words(_moved_threads)),
 }
+# In one thread: whatever else moved here, its posts have the numbers of its own board.
+_within = Prepared(
+    _found(_moved_posts.where(col(Thread.id) == bindparam("thread", type_=BigInteger())), MovedKind.POST)
+)
 
 
 def read_link(page: str, parameters: Mapping[str, str]) -> OldLink | None:
@@ -181,9 +185,11 @@ async def find_within(reader: Reader, viewer: Viewer, thread_id: int, anchor: st
 
     So it says of no hidden post that there is one.
     """
-    link = read_anchor(anchor)
-    place = await _find_place(reader, viewer, link) if link else None
-    return place if place and place.thread == thread_id else NewPlace(thread=thread_id)
+    if (link := read_anchor(anchor)) is None:
+        return NewPlace(thread=thread_id)
+    also = dict(viewer.query_parameters)
+    row = await reader.row(_within, thread=thread_id, old=link.old, program=link.program, **also)
+    return NewPlace(thread=thread_id, number=row.number if row else None)
 
 
 async def _find_place(reader: Reader, viewer: Viewer, link: OldLink) -> NewPlace | None:

@@ -73,6 +73,15 @@ class OldReport:
     reporter_id: UUID | None  # None: who reported it did not come
     reported_at: datetime
     reason: str
+    title: str = ""  # of the reason that they chose
+
+
+class OldApproval(NamedTuple):
+    """A post that came while it waited for a moderator of the old board, who let it appear since."""
+
+    post_id: int
+    revision: int  # of its words, and of the title above them
+    title_revision: int | None
 
 
 class OldTerm(NamedTuple):
@@ -87,6 +96,9 @@ class OldModeration(Protocol):
 
     async def keep_removals(self, session: AsyncSession, run: RunTime, removals: Sequence[OldRemoval]) -> None:
         """Let a decision of the old board stand behind each removed post."""
+
+    async def keep_approvals(self, session: AsyncSession, run: RunTime, approvals: Sequence[OldApproval]) -> None:
+        """Close the cases of posts that waited for nothing but what the old board decided."""
 
     async def keep_bans(self, session: AsyncSession, run: RunTime, bans: Sequence[OldBan]) -> None:
         """Say to each why they are banned, and open a case about them."""

@@ -119,6 +119,7 @@ class PastModeration:
                     reporter_id=by.id if by and by.handle else None,
                     reported_at=min(record.reported_at, self.now),
                     reason=record.reason,
+                    title=record.title,
                 )
                 found.append(report)
         known = await self.moderation.find_known_reports(session, found)

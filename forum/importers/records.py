@@ -178,7 +178,12 @@ class ReportRecord(_Record):
     post: Old
     by: Old | None = None
     reported_at: AwareDatetime
-    reason: str = ""
+    reason: str = Field("", description="What they wrote; else the title of the reason that they chose")
+    title: str = Field(
+        "",
+        exclude_if=lambda title: not title,
+        description="Of the reason that they chose: `spam`, `warez`, `off_topic`, `other`, or one of the board's own",
+    )
 
 
 class WatchRecord(_Record):

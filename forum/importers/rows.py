@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from forum.content.lanes import Lane
 from forum.content.posts.tables import Visibility, Voice
@@ -14,7 +15,7 @@ from forum.content.subscriptions import ChosenBy, Mode
 from forum.content.threads.tables import ThreadState, ThreadVisibility
 from forum.importers.conversion import NewPost
 from forum.importers.old_moderation import OldRemoval
-from forum.importers.old_threads import ComingThread, PlacedPost, Setting
+from forum.importers.old_threads import ComingThread, LongThread, PlacedPost, Setting
 from forum.importers.records import RECORD, PostRecord, RemovalRecord, Shown, ThreadRecord
 from forum.importers.tables import MovedKind, Was
 from forum.importers.titles import is_whole, title_of
@@ -46,35 +47,44 @@ class BatchRows:
     removals: list[OldRemoval] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
-    def add(
-        self,
-        one: ComingThread,
-        thread_id: int,
-        ids: Sequence[int],
-        watchers: Sequence[str],
-    ) -> None:
+    def add(self, one: ComingThread, thread_id: int, ids: Sequence[int], watchers: Sequence[str]) -> None:
         """Add the rows of a thread."""
-        by_old = {placed.record.old: placed for placed in one.placed}
-        posts = [
-            self.post_row(post, by_old[post.old], thread_id, post_id)
-            for post, post_id in zip(one.posts, ids, strict=True)
-        ]
+        counted = ThreadCounts()
+        counted.add(one.posts, one.placed)
+        self.add_thread(one, thread_id, counted, watchers)
+        self.add_posts(one.posts, one.placed, thread_id, ids)
+
+    def add_thread(
+        self, one: ComingThread | LongThread, thread_id: int, counted: "ThreadCounts", watchers: Sequence[str]
+    ) -> None:
+        """Add the row of a thread, without those of its posts, and that people follow it."""
+        self.threads.append(_thread_row(one, thread_id, counted))
+        self.subscriptions += subscriptions_of(self.setting, watchers, thread_id=thread_id)
+        self.moved.append(
+            self._moved_row(MovedKind.THREAD, one.record, thread_id)
+            | {"was": _WAS_THREAD.get(one.record.shown), "stood_on": one.record.board}
+        )
+        self.counts += Counter(threads=1, titles=int(not is_whole(one.record.title)))
+
+    def add_posts(
+        self, new: Sequence[NewPost], placed: Sequence[PlacedPost], thread_id: int, ids: Sequence[int]
+    ) -> None:
+        """Add the rows of posts that follow each other in a thread. `ids` are those of all of its posts, by number."""
+        by_old = {one.record.old: one for one in placed}
+        posts = [self.post_row(post, by_old[post.old], thread_id, ids[post.number - 1]) for post in new]
         self.posts += posts
         self.held += [row["id"] for row in posts if row["visibility"] == Visibility.HELD]
-        for post, row in zip(one.posts, posts, strict=True):
+        for post, row in zip(new, posts, strict=True):
             if row["visibility"] == Visibility.REMOVED:
                 self.removals.append(self.removal(row, by_old[post.old]))
-        self.threads.append(_thread_row(one, thread_id, posts))
-        for post, post_id in zip(one.posts, ids, strict=True):
             self.quotes += [
-                {"post_id": post_id, "revision": 1, "quoted_post_id": ids[number - 1], "quoted_revision": 1}
+                {"post_id": row["id"], "revision": 1, "quoted_post_id": ids[number - 1], "quoted_revision": 1}
                 for number in post.quoted
             ]
             if post.runs or post.quoted:
-                self.quoted_words.append({"post_id": post_id, "revision": 1, "runs": list(post.runs)})
-        self.subscriptions += subscriptions_of(self.setting, watchers, thread_id=thread_id)
-        self._note_moved(one, thread_id)
-        self._count(one, posts)
+                self.quoted_words.append({"post_id": row["id"], "revision": 1, "runs": list(post.runs)})
+        self.moved += [self.moved_post_row(post, by_old[post.old], thread_id) for post in new if post.part == 1]
+        self._count(new, posts, len(placed))
 
     def post_row(self, post: NewPost, placed: PlacedPost, thread_id: int, post_id: int) -> dict[str, Any]:
         """Return the row of a post."""
@@ -118,14 +128,6 @@ class BatchRows:
             return None
         return placed.author.name, ADVISER_TITLE, self.setting.organisation
 
-    def _note_moved(self, one: ComingThread, thread_id: int) -> None:
-        by_old = {placed.record.old: placed for placed in one.placed}
-        self.moved.append(
-            self._moved_row(MovedKind.THREAD, one.record, thread_id)
-            | {"was": _WAS_THREAD.get(one.record.shown), "stood_on": one.record.board}
-        )
-        self.moved += [self.moved_post_row(post, by_old[post.old], thread_id) for post in one.posts if post.part == 1]
-
     def moved_post_row(self, post: NewPost, placed: PlacedPost, thread_id: int) -> dict[str, Any]:
         """Return the row which says that a post moved: of a very long one, to its first part."""
         edited_by = placed.edited_by.id if placed.edited_by and post.edited else None
@@ -146,18 +148,70 @@ class BatchRows:
             "run_id": self.setting.run_id,
         }
 
-    def _count(self, one: ComingThread, posts: Sequence[dict[str, Any]]) -> None:
-        self.counts += Counter(threads=1, posts=len(one.placed))
-        self.counts["titles"] += not is_whole(one.record.title)
-        self.counts["split"] += sum(post.part == 2 for post in one.posts)
+    def _count(self, new: Sequence[NewPost], posts: Sequence[dict[str, Any]], placed: int) -> None:
+        self.counts += Counter(posts=placed)
+        self.counts["split"] += sum(post.part == 2 for post in new)
         for row in posts:
             if row["visibility"] != Visibility.VISIBLE:
                 self.counts[row["visibility"]] += 1
-        self.counts["notices"] += sum(post.edited is not None for post in one.posts)
-        for post in one.posts:
+        self.counts["notices"] += sum(post.edited is not None for post in new)
+        for post in new:
             if post.part == 1:
                 self.counts[f"how.{post.how}"] += 1
                 self.counts += Counter(f"loss.{loss}" for loss in post.losses)
+
+
+@dataclass
+class ThreadCounts:
+    """The counts of a thread, as `counts.refresh_thread_counts` computes them, of posts that are added in order."""
+
+    first: PlacedPost | None = None
+    last_number: int = 0
+    posts: int = 0  # that everybody reads
+    last: tuple[int, PlacedPost] | None = None  # of those
+    authors: set[UUID] = field(default_factory=set)
+    replies: list[int] = field(default_factory=list)  # of advisers
+    since: dict[Lane, list[tuple[datetime, int]]] = field(default_factory=dict)  # what came after the last of them
+
+    def add(self, new: Sequence[NewPost], placed: Sequence[PlacedPost]) -> None:
+        """Add the posts that follow."""
+        by_old = {one.record.old: one for one in placed}
+        for post in new:
+            self._add(post, by_old[post.old])
+
+    def _add(self, post: NewPost, placed: PlacedPost) -> None:
+        self.first = self.first or placed
+        self.last_number = post.number
+        if placed.visibility != Visibility.VISIBLE:
+            return
+        self.posts, self.last = self.posts + 1, (post.number, placed)
+        self.authors.add(placed.author.id)
+        if placed.is_adviser:
+            self.since = {}
+            if post.number > 1:
+                self.replies.append(post.number)
+        elif post.lane:
+            self.since.setdefault(post.lane, []).append((placed.created_at, post.number))
+
+    def columns(self) -> dict[str, Any]:
+        """Return them as columns."""
+        assert self.first  # noqa: S101 (no thread comes without a post)
+        number, last = self.last or (None, None)
+        asked, news = ([*zip(*self.since.get(lane, ()), strict=True)] or [(None,), (None,)] for lane in Lane)
+        return {
+            "posts": self.posts,
+            "participants": len(self.authors),
+            "last_post_number": number,
+            "last_post_at": last.created_at if last else self.first.created_at,
+            "last_post_by": last and last.author.id,
+            "adviser_replies": len(self.replies),
+            "first_adviser_number": min(self.replies, default=None),
+            "latest_adviser_number": max(self.replies, default=None),
+            "asked_since": min(asked[0]),
+            "asked_number": min(asked[1]),
+            "news_since": max(news[0]),
+            "news_number": max(news[1]),
+        }
 
 
 def notice_of(post: NewPost, placed: PlacedPost) -> str | None:
@@ -231,56 +285,32 @@ def digest_of_line(line: str) -> bytes:
     return hashlib.blake2b(line.encode(), digest_size=16).digest()
 
 
-def _thread_row(one: ComingThread, thread_id: int, posts: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    first, record = posts[0], one.record
-    counts = _counts(posts, first["created_at"])
+def _thread_row(one: ComingThread | LongThread, thread_id: int, counted: ThreadCounts) -> dict[str, Any]:
+    first, record = counted.first, one.record
+    assert first  # noqa: S101 (as above)
     return {
         "id": thread_id,
         "board_id": one.board.id,
-        "author_id": first["author_id"],
+        "author_id": first.author.id,
         "title": title_of(record.title),
         "title_revision": 1,
         "state": (ThreadState.LOCKED if record.is_locked or one.board.locks else ThreadState.OPEN).value,
         "pinned": record.is_pinned,
-        "visibility": _thread_visibility(record, first, counts).value,
+        "visibility": _thread_visibility(record, first, counted).value,
         "version": 1,
-        "opened_at": first["created_at"],
-        "changed_at": first["created_at"],
-        "last_number": len(posts),
-        **counts,
+        "opened_at": first.created_at,
+        "changed_at": first.created_at,
+        "last_number": counted.last_number,
+        **counted.columns(),
     }
 
 
-def _counts(posts: Sequence[dict[str, Any]], opened_at: datetime) -> dict[str, Any]:
-    """Return the counts of a thread, as `counts.refresh_thread_counts` computes them."""
-    visible = [row for row in posts if row["visibility"] == Visibility.VISIBLE]
-    last = visible[-1] if visible else None
-    spoken = [row["number"] for row in visible if row["voice"] == Voice.ADVISER]
-    replies = [number for number in spoken if number > 1]
-    unanswered = [row for row in visible if row["number"] > max(spoken, default=0)]
-    asked, news = ([row for row in unanswered if row["lane"] == lane] for lane in Lane)
-    return {
-        "posts": len(visible),
-        "participants": len({row["author_id"] for row in visible}),
-        "last_post_number": last and last["number"],
-        "last_post_at": last["created_at"] if last else opened_at,
-        "last_post_by": last and last["author_id"],
-        "adviser_replies": len(replies),
-        "first_adviser_number": min(replies, default=None),
-        "latest_adviser_number": max(replies, default=None),
-        "asked_since": min((row["created_at"] for row in asked), default=None),
-        "asked_number": min((row["number"] for row in asked), default=None),
-        "news_since": max((row["created_at"] for row in news), default=None),
-        "news_number": max((row["number"] for row in news), default=None),
-    }
-
-
-def _thread_visibility(record: ThreadRecord, first: dict[str, Any], counts: dict[str, Any]) -> ThreadVisibility:
+def _thread_visibility(record: ThreadRecord, first: PlacedPost, counted: ThreadCounts) -> ThreadVisibility:
     if record.shown == Shown.REMOVED:
         return ThreadVisibility.REMOVED
     if record.shown == Shown.WAITING:
         return ThreadVisibility.HELD
-    if first["visibility"] == Visibility.HELD and counts["posts"] == 0:
+    if first.visibility == Visibility.HELD and counted.posts == 0:
         return ThreadVisibility.HELD
     return ThreadVisibility.VISIBLE
 

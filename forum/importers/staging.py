@@ -5,8 +5,9 @@ there; and whoever only looks needs no database. The file is for its owner alone
 open, so that it is gone when the run ends, however it ends.
 """
 
+import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self, TypeVar, cast
 from uuid import uuid4
@@ -105,13 +106,19 @@ class Staging:
         """Give the posts of a thread as they follow each other: by time, then as they came."""
         return self._read(PostRecord, "SELECT record FROM post WHERE thread = ? ORDER BY written_at, seq", thread)
 
-    def posts_to_come(self, thread: str) -> list[PostRecord]:
+    def posts_to_come(self, thread: str) -> "PostsToCome":
         """Return the same without the posts that are here already, in this thread or in another."""
-        query = (
-            "SELECT record FROM post WHERE thread = ? AND NOT EXISTS "
-            "(SELECT 1 FROM here WHERE here.kind = 'post' AND here.old = post.old) ORDER BY written_at, seq"
-        )
-        return [*self._read(PostRecord, query, thread)]
+        return PostsToCome(self, thread)
+
+    def some_posts(self, olds: Sequence[str]) -> dict[str, PostRecord]:
+        """Return these posts by old id; without those that the dump does not have."""
+        query = "SELECT record FROM post WHERE old IN (SELECT value FROM json_each(?))"
+        return {record.old: record for record in self._read(PostRecord, query, json.dumps(olds))}
+
+    def long_threads(self, posts: int, characters: int) -> set[str]:
+        """Return the old ids of the threads that have more posts, or more characters in all."""
+        query = "SELECT thread FROM post GROUP BY thread HAVING count(*) > ? OR sum(length(record)) > ?"
+        return {old for (old,) in self.connection.execute(query, (posts, characters))}
 
     def post_lines(self) -> Iterator[str]:
         """Give all posts as lines of JSON, for a process that reads them itself."""
@@ -194,6 +201,23 @@ class Staging:
             record = RECORD.validate_json(line)
             assert isinstance(record, kind)  # noqa: S101 (each table has one kind)
             yield record
+
+
+class PostsToCome:
+    """Posts that are read anew each time that somebody goes through them: there may be more than memory has room for.
+
+    They are as they follow each other: by time, those without one first.
+    """
+
+    def __init__(self, staging: Staging, thread: str) -> None:
+        self._staging, self._thread = staging, thread
+
+    def __iter__(self) -> Iterator[PostRecord]:
+        query = (
+            "SELECT record FROM post WHERE thread = ? AND NOT EXISTS "
+            "(SELECT 1 FROM here WHERE here.kind = 'post' AND here.old = post.old) ORDER BY written_at, seq"
+        )
+        return self._staging._read(PostRecord, query, self._thread)
 
 
 def _size_of(record: AnyRecord) -> int:

@@ -213,6 +213,7 @@ BY_CODE: Mapping[str, str] = {
     "measure_needs_post": mark("This case is about a member, not about a post. Choose something else."),
     "measure_repeated": mark("Choose each thing once."),
     "member_left": mark("This member has left."),
+    "no_account_here": mark("They came with an old board and have no account here. Nobody would read it."),
     "no_edit_waits": mark("No edit of this post waits any more."),
     "not_a_lead": mark("They are no safeguarding lead, so they cannot read it anyway."),
     "not_a_moderator": mark("This is for moderators."),

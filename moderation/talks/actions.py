@@ -16,6 +16,7 @@ from forum.core.gate import PostAuthor, Submission
 from forum.core.idempotency import Repeat
 from forum.core.pagination import Page
 from forum.core.work import Work
+from forum.importers.without_account import came_without_account
 from forum.members.aliases import get_owner
 from forum.members.tables import Member
 from forum.members.viewer import Viewer
@@ -50,7 +51,7 @@ async def write_to_member(
 ) -> Record:
     """Write to a member about a case, and begin the talk with them if there is none. Return the message.
 
-    Raises Throttled, NotFound, Forbidden, Conflict for a talk that is closed or a member who has left, and what
+    Raises Throttled, NotFound, Forbidden, Conflict for a talk that is closed or somebody without account here, and what
     `Repeat.earlier` raises.
     """
     message_id = await repeat.earlier(work) if repeat else None
@@ -72,6 +73,12 @@ async def list_talks(work: Work, moderator: Viewer, case_id: UUID, after: str | 
     found = queries.select_of_case(case_id, _place(after), limit + 1)
     await _get_own_case(work, moderator, case_id)
     return _page((await work.session.execute(found)).all(), limit)
+
+
+async def has_reader(work: Work, persona_id: UUID) -> bool:
+    """Return whether somebody reads what is written to this persona: they have an account, and did not leave."""
+    member = await work.session.get_one(Member, await get_owner(work.session, persona_id))
+    return member.left_at is None
 
 
 async def list_messages(work: Work, moderator: Viewer, talk_id: UUID, after: str | None, limit: int) -> Page:
@@ -239,8 +246,12 @@ async def _get_reporter(work: Work, case: Record, report_id: UUID) -> UUID:
 
 async def _refuse_departed(work: Work, persona_id: UUID) -> None:
     member = await work.session.get_one(Member, await get_owner(work.session, persona_id))
-    if member.left_at:
-        raise Conflict("This member has left: nobody would read it.", code="member_left")
+    if not member.left_at:
+        return
+    if (await work.session.execute(select(came_without_account(member.id)))).scalar_one():
+        detail = "They came with an old board and have no account here: nobody would read it."
+        raise Conflict(detail, code="no_account_here")
+    raise Conflict("This member has left: nobody would read it.", code="member_left")
 
 
 async def _raise_case(work: Work, talk: Talk) -> None:

@@ -7,12 +7,12 @@ import socketserver
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 _COLUMNS = (
-    "SELECT m.name, c.name FROM sqlite_master AS m, pragma_table_info(m.name) AS c WHERE m.type = 'table' "
+    "SELECT m.name, c.name FROM sqlite_master AS m, pragma_table_info(m.name) AS c WHERE m.type IN ('table', 'view') "
     "ORDER BY m.name, c.cid"
 )
 _OK, _END = b"\0\0\0\2\0\0\0", b"\xfe\0\0\2\0"
@@ -39,7 +39,8 @@ def mysql_server(file: Path) -> Iterator[Spoken]:
             self._send(_greeting())
             spoken.sign_ins.append(self._read())
             self._send(_OK)
-            with closing(sqlite3.connect(file)) as tables:
+            # The other side may hang up in the middle of an answer.
+            with closing(sqlite3.connect(file)) as tables, suppress(ConnectionError):
                 while (asked := self._read())[:1] == b"\3":  # until it says goodbye
                     spoken.statements.append(asked[1:].decode("latin-1"))
                     self._answer(tables, spoken.statements[-1])

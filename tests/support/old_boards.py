@@ -258,9 +258,19 @@ def scene_posts() -> list[Post]:
 
 
 def make_board(
-    posts: int = 0, *, members: int = 40, version: str = "3.3.14", prefix: str = "phpbb_", encoding: str = "utf-8"
+    posts: int = 0,
+    *,
+    members: int = 40,
+    version: str = "3.3.14",
+    prefix: str = "phpbb_",
+    encoding: str = "utf-8",
+    in_thread: int = 12,
 ) -> OldBoard:
-    """Return a board with the scene and about so many posts in all; `double` encodes every text twice."""
+    """Return a board with the scene and about so many posts in all, so many of which are in each ordinary thread.
+
+    `double` encodes every text twice.
+    """
+    filler = (posts, members, in_thread)
     scene, threads = scene_posts(), scene_threads()
     is_new = not version.startswith(("3.0", "3.1"))
     tables = {
@@ -331,7 +341,7 @@ def make_board(
             ("poll_option_id", "topic_id", "poll_option_text", "poll_option_total"),
             lambda: _poll_options(threads, is_new=is_new),
         ),
-        "posts": Table(_post_columns(is_new), lambda: _post_rows(scene, posts, members, is_new=is_new)),
+        "posts": Table(_post_columns(is_new), lambda: _post_rows(scene, filler, is_new=is_new)),
         "privmsgs": Table(
             ("msg_id", "author_id", "message_subject", "message_text"),
             lambda: [(1, WORRIED, "Hello", f"<t>Between us {PRIVATE}</t>"), (2, SUNNY, "Re: Hello", "<t>Yes</t>")],
@@ -349,7 +359,7 @@ def make_board(
         "sessions": Table(
             ("session_id", "session_user_id", "session_ip"), lambda: [("0" * 32, WORRIED, ADDRESS_OF_MACHINE)]
         ),
-        "topics": Table(_topic_columns(is_new), lambda: _topic_rows(threads, scene, posts, members, is_new=is_new)),
+        "topics": Table(_topic_columns(is_new), lambda: _topic_rows(threads, scene, filler, is_new=is_new)),
         "topics_watch": Table(
             ("topic_id", "user_id", "notify_status"), lambda: [(1, WORRIED, 0), (1, WORRIED, 1), (1, SUNNY, 0), (404, SUNNY, 0)]
         ),
@@ -462,9 +472,9 @@ def _post_columns(is_new: bool) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _post_rows(scene: Sequence[Post], posts: int, members: int, *, is_new: bool) -> Iterator[Sequence[Value]]:
+def _post_rows(scene: Sequence[Post], filler: Sequence[int], *, is_new: bool) -> Iterator[Sequence[Value]]:
     boards = {thread.id: thread.board for thread in scene_threads()}
-    for post in (*scene, *_filler(scene, posts, members)):
+    for post in (*scene, *_filler(scene, *filler)):
         stored = post.stored
         if stored is None:
             stored = as_s9e(post.bits) if is_new else as_uid(post.bits)
@@ -487,7 +497,7 @@ def _topic_columns(is_new: bool) -> tuple[str, ...]:
 
 
 def _topic_rows(
-    threads: Sequence[Thread], scene: Sequence[Post], posts: int, members: int, *, is_new: bool
+    threads: Sequence[Thread], scene: Sequence[Post], filler: Sequence[int], *, is_new: bool
 ) -> Iterator[Sequence[Value]]:
     first = {post.thread: post.id for post in reversed(scene)}
     for thread in threads:
@@ -499,7 +509,7 @@ def _topic_rows(
             START if thread.poll else 0, "not for here" if thread.visibility == 2 else "",
         )  # fmt: skip
     seen = 0
-    for post in _filler(scene, posts, members):
+    for post in _filler(scene, *filler):
         if post.thread != seen:
             seen = post.thread
             title = f"A question about the {_FIRST[post.id % len(_FIRST)]} ({post.id})"
@@ -516,8 +526,8 @@ def _stored(text: str, *, is_new: bool) -> str:
     return as_s9e([words(text)]) if is_new else as_uid([words(text)])
 
 
-def _filler(scene: Sequence[Post], posts: int, members: int) -> Iterator[Post]:
-    """Give ordinary posts, a dozen in a thread, until there are as many as were asked for."""
+def _filler(scene: Sequence[Post], posts: int, members: int, in_thread: int) -> Iterator[Post]:
+    """Give ordinary posts until there are as many as were asked for."""
     chance = random.Random(16)
     authors = [WORRIED, MUM_AND_DAD, SUNNY, *range(100, 100 + max(0, members - len(NAMES)))]
     count = max(0, posts - len(scene))
@@ -534,7 +544,7 @@ def _filler(scene: Sequence[Post], posts: int, members: int) -> Iterator[Post]:
             case 9:
                 before += [words("\n“Love”, Zoë 💜 "), link("https://example.org/a?b=1&c=2", "a page")]
         time = START + 40 * 86_400 + int((END - START - 41 * 86_400) * number / max(1, count))
-        yield Post(1000 + number // 12, authors[chance.randrange(len(authors))], before, id=old, time=time)
+        yield Post(1000 + number // in_thread, authors[chance.randrange(len(authors))], before, id=old, time=time)
 
 
 def _sentence(chance: random.Random) -> str:

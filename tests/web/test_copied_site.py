@@ -118,6 +118,25 @@ def test_a_copy_gets_its_name_once_it_is_whole(tmp_path: Path, capsys: pytest.Ca
         asyncio.run(_fail_at("/threads/1", tmp_path))
 
 
+async def test_a_thread_that_goes_while_a_copy_is_written_is_in_no_list(tmp_path: Path) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        is_gone = request.url.path == "/threads/2"
+        return httpx.Response(404 if is_gone else 200, text='<main><p>See <a href="/threads/2">this</a></p></main>')
+
+    threads = ReadThreads()
+    for thread in (1, 2, 3):
+        threads.add(thread, 1)
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url="https://forum.test") as guest:
+        copy = SiteCopy(guest, threads, tmp_path, "A copy.", "https://forum.test")
+        await copy.write()
+    written = {name: content.decode() for name, content in _files_in(tmp_path).items()}
+    listed = written.pop("redirects.txt")
+    assert "/threads/2 " not in listed
+    assert (copy.pages, "/threads/3 /threads/3.html" in listed) == (len(written) - 1, True)
+    # What was written before leads to a page which says that it is not there.
+    assert {name for name, page in written.items() if 'href="2.html"' in page} == {"threads/1.html"}
+
+
 async def _fail_at(address: str, folder: Path) -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         return httpx.Response(503 if request.url.path == address else 200, text="<main></main>")

@@ -3,8 +3,9 @@
 Both are compared in the staging file, so that a million posts need no memory; a post is known by its digest.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import ARRAY, ColumnElement, Text, any_, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -57,6 +58,14 @@ async def put_beside(session: AsyncSession, staging: Staging) -> None:
             staging.connection.executemany("INSERT OR REPLACE INTO here VALUES (?, ?, ?, ?, ?)", map(tuple, rows))
     staging.connection.create_function("digest_of", 1, digest_of_line, deterministic=True)
     staging.connection.executescript(_VIEWS)
+
+
+def note_beside(staging: Staging, moved: Sequence[Mapping[str, Any]]) -> None:
+    """Put posts beside the dump that moved just now."""
+    with staging.connection:
+        staging.connection.executemany(
+            "INSERT OR REPLACE INTO here VALUES (:kind, :old, :thread_id, :digest, :was)", moved
+        )
 
 
 def is_of(source: str) -> ColumnElement[bool]:

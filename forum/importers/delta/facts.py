@@ -26,7 +26,7 @@ WEIGHED = 1_000  # threads of which is asked together how long they are
 _EXPECTED = {None: Visibility.VISIBLE, Was.WAITING: Visibility.HELD}  # else it is removed
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PostHere:
     """A post of such a thread; without an `old` id, people here wrote it, or it is a part of a very long one."""
 
@@ -51,6 +51,11 @@ class PostHere:
         is_as_left = self.visibility == _EXPECTED.get(self.was, Visibility.REMOVED)
         is_decided = self.visibility == Visibility.REMOVED and not self.is_carried
         return self.revision != self.left or self.waits or not is_as_left or is_decided
+
+    @property
+    def is_left_over(self) -> bool:
+        """Whether it is a part of a very long post that was hidden because that has fewer parts now."""
+        return self.old is None and self.visibility == Visibility.REMOVED and self.is_carried
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,8 @@ class ThreadHere:
     def parts_of(self, post: PostHere) -> Sequence[PostHere]:
         """Return the posts that a very long one of the old board became here: most are one."""
         parts = [post]
-        for following in self.posts[post.number :]:
+        for place in range(post.number, len(self.posts)):
+            following = self.posts[place]
             is_part = (following.old, following.author_id, following.created_at) == (
                 None,
                 post.author_id,
@@ -91,6 +97,18 @@ class ThreadHere:
                 break
             parts.append(following)
         return parts
+
+    def parts_in_use(self, post: PostHere) -> Sequence[PostHere]:
+        """Return those of them that have words of it: without those that became too many when it was shortened."""
+        is_hidden = post.visibility == Visibility.REMOVED
+        return [part for part in self.parts_of(post) if is_hidden or not part.is_left_over]
+
+    def is_touched_in(self, post: PostHere) -> bool:
+        """Return whether somebody here changed or decided about any part of a post. All parts change together."""
+        return post.is_touched or any(
+            part.waits or (part.revision, part.visibility) != (post.revision, post.visibility)
+            for part in self.parts_in_use(post)
+        )
 
 
 @dataclass(frozen=True)
@@ -151,8 +169,9 @@ _THREADS: Query = query(
 async def read_threads(session: AsyncSession, ids: Sequence[int]) -> list[ThreadHere]:
     """Return threads that moved before, as they are now."""
     posts: dict[int, list[PostHere]] = {}
-    for row in await session.execute(_POSTS.where(col(Post.thread_id).in_(ids))):
-        posts.setdefault(row.thread_id, []).append(_post(row))
+    same: dict[Any, Any] = {}  # what many posts of a long thread share is in memory once
+    async for row in await session.stream(_POSTS.where(col(Post.thread_id).in_(ids))):
+        posts.setdefault(row.thread_id, []).append(_post(row, same))
     rows = await session.execute(_THREADS.where(col(Thread.id).in_(ids)).order_by(col(Thread.id)))
     return [_thread(row, posts.get(row.id, ())) for row in rows]
 
@@ -177,14 +196,14 @@ async def read_boards(session: AsyncSession, source: ColumnElement[bool]) -> Boa
     return BoardsNow(boards, by_old, {old for old, _, is_merged in found if is_merged})
 
 
-def _post(row: Any) -> PostHere:
+def _post(row: Any, same: dict[Any, Any]) -> PostHere:
     notice = row.notice or {}
     return PostHere(
         id=row.id,
         number=row.number,
-        author_id=row.author_id,
-        handle=row.handle,
-        name=row.name or "",
+        author_id=same.setdefault(row.author_id, row.author_id),
+        handle=same.setdefault(row.handle, row.handle),
+        name=same.setdefault(row.name or "", row.name or ""),
         visibility=Visibility(row.visibility),
         revision=row.revision,
         is_carried=notice.get("kind") in {"removed", "withdrawn"} and (notice["by"], notice["rules"]) == (None, []),

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from forum.core.database import Database
+from forum.importers.addresses import is_any_address_new
 from forum.importers.board_rows import find_boards
 from forum.importers.delta.beside import find_differing
 from forum.importers.delta.facts import read_threads, thread_batches
@@ -37,6 +38,8 @@ class Looking:
         arrival = self.arrival
         past = PastModeration(self.database, self.staging, arrival.moderation, arrival.source, arrival.now)
         if coming or await past.is_any_new(people):
+            return True
+        if await is_any_address_new(self.database, self.staging, arrival.source):
             return True
         async with self.database.work() as session:
             return bool(await find_changed_people(session, self.staging, self.arrival))

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Self
 from forum.content.posts.lengths import BODY_MAX
 from forum.content.posts.tables import SHOWN, Visibility
 from forum.content.threads.tables import ThreadState, ThreadVisibility
+from forum.importers.conversion import count_parts
 from forum.importers.delta.beside import is_lacking
 from forum.importers.delta.facts import BoardReaders, BoardsNow, PostHere, ThreadHere
 from forum.importers.old_threads import choose_coming, shown_in
@@ -44,7 +45,7 @@ class Reason(StrEnum):
     CHANGED_HERE = "changed_here"
     SHOWN_AGAIN = "shown_again"  # removed before, and no more: only a person brings it back
     WIDER_BOARD = "wider_board"  # it moved there to a board that more people read
-    TOO_LONG = "too_long"  # its words now are more or fewer posts than before
+    TOO_LONG = "too_long"  # its words would be more posts than it is here
     READ_BY_MORE = "read_by_more"  # more people read its thread here than there, since somebody here decided so
     STAFF = "staff"  # they were banned there, and work here: only a person keeps them out
 
@@ -58,21 +59,30 @@ class KeptHere(NamedTuple):
     reason: Reason
 
 
-@dataclass(frozen=True)
+class ComingPost(NamedTuple):
+    """A post that is new in a thread: who could read it by itself, and in its thread, and when it was written."""
+
+    old: str
+    recorded: Shown
+    shown: Shown
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class PostSteps:
-    """What becomes of a post that is here. Without a record, the old board has it no more."""
+    """What becomes of a post that is here."""
 
     post: PostHere
-    record: PostRecord | None
+    is_there: bool  # the old board still has it
     shown: Shown
     steps: frozenset[Step]
     digest: bytes | None  # by which it is known from now on
     was: Was | None
     reason: Reason | None = None
 
-    def renewed(self) -> Self:
+    def renewed(self, *, is_touched: bool) -> Self:
         """Return the same with words that are turned anew, unless they are to stay as they are."""
-        is_kept = self.reason or self.record is None or self.post.is_touched or self.post.digest is None
+        is_kept = self.reason or not self.is_there or is_touched or self.post.digest is None
         return self if is_kept else replace(self, steps=self.steps | {Step.REWORD})
 
     @property
@@ -93,8 +103,8 @@ class ThreadSteps:
     digest: bytes | None
     was: Was | None
     stood_on: str | None
-    new: Sequence[PostRecord]
-    withheld: Sequence[PostRecord] = ()  # new posts that do not come, because more people would read them here
+    new: Sequence[ComingPost]
+    withheld: Sequence[ComingPost] = ()  # new posts that do not come, because more people would read them here
     reasons: Collection[Reason] = field(default=())
 
     @property
@@ -130,7 +140,7 @@ class Deciding:
 
     def decide(self, thread: ThreadHere) -> ThreadSteps | None:
         """Return what becomes of a thread; None where the plan leaves its board alone, or nothing is known of it."""
-        records = self._records(thread)
+        records = _Records(self.staging, thread.id)
         record = self._find_thread(thread.old)
         if record is None and not (is_lacking(self.staging, thread.old) or thread.was == Was.GONE):
             return None
@@ -151,7 +161,7 @@ class Deciding:
         was = self._hide_thread(thread, record, shown, columns, reasons)
         posts = [self._decide_post(place, post) for post in thread.posts if post.old]
         if renews_first and posts and posts[0].post.number == 1:
-            posts[0] = posts[0].renewed()
+            posts[0] = posts[0].renewed(is_touched=thread.is_touched_in(posts[0].post))
         new = self._new(thread, record, shown)
         withheld = new if place.is_read_by_more else ()
         return ThreadSteps(
@@ -171,7 +181,7 @@ class Deciding:
     # Threads
 
     def _place(
-        self, thread: ThreadHere, record: ThreadRecord | None, records: Mapping[str, PostRecord]
+        self, thread: ThreadHere, record: ThreadRecord | None, records: "_Records"
     ) -> tuple[BoardReaders | None, set[Reason], Shown]:
         """Return the board to which a thread moves, if it does, why not, and who could read it there."""
         if record is None:
@@ -250,12 +260,13 @@ class Deciding:
             return thread.was
         return Was.GONE if record is None else _WAS.get(shown)
 
-    def _new(self, thread: ThreadHere, record: ThreadRecord | None, shown: Shown) -> Sequence[PostRecord]:
+    def _new(self, thread: ThreadHere, record: ThreadRecord | None, shown: Shown) -> Sequence[ComingPost]:
         if record is None or record.board not in self.taken:
             return ()
         record = record.model_copy(update={"shown": shown})
         read = self.staging.posts_to_come(thread.old)
-        return [post for post, *_ in choose_coming(record, read, self.now, is_new=False)]
+        chosen = choose_coming(record, read, self.now, is_new=False)
+        return [ComingPost(post.old, post.shown, shown, at) for post, shown, at in chosen]
 
     # Posts
 
@@ -265,7 +276,7 @@ class Deciding:
             # Of what was removed there already, people here may have shown it again.
             hides = post.was not in {Was.GONE, Was.REMOVED} and post.visibility in SHOWN
             hiding = frozenset({Step.HIDE} if hides else ())
-            return PostSteps(post, None, Shown.REMOVED, hiding, post.digest, Was.GONE)
+            return PostSteps(post, False, Shown.REMOVED, hiding, post.digest, Was.GONE)
         shown = self._shown(place, post, record)
         step, was, reason = _decide_visibility(post, shown)
         is_read_by_more = place.is_read_by_more and record.thread == place.thread.old
@@ -278,7 +289,7 @@ class Deciding:
             reason = Reason.READ_BY_MORE if is_read_by_more else _why_not_reworded(place.thread, post, record)
             steps |= {Step.REWORD} if reason is None else set()
         digest = post.digest if reason or post.digest is None else digest_of(record)
-        return PostSteps(post, record, shown, frozenset(steps), digest, was, reason)
+        return PostSteps(post, True, shown, frozenset(steps), digest, was, reason)
 
     def _shown(self, place: "_Place", post: PostHere, record: PostRecord) -> Shown:
         """Return who can read a post on the old board: it may stand in another thread by now, on another board."""
@@ -296,15 +307,6 @@ class Deciding:
         record = RECORD.validate_json(found[0]) if found else None
         return record if isinstance(record, ThreadRecord) else None
 
-    def _records(self, thread: ThreadHere) -> dict[str, PostRecord]:
-        """Return what the dump has of the posts of a thread, by old id."""
-        query = (
-            "SELECT post.record FROM here JOIN post ON post.old = here.old "
-            "WHERE here.kind = 'post' AND here.thread_id = ?"
-        )
-        found = (RECORD.validate_json(line) for (line,) in self.staging.connection.execute(query, (thread.id,)))
-        return {record.old: record for record in found if isinstance(record, PostRecord)}
-
 
 @dataclass(frozen=True)
 class _Place:
@@ -313,15 +315,36 @@ class _Place:
     thread: ThreadHere
     record: ThreadRecord | None
     shown: Shown
-    records: Mapping[str, PostRecord]
+    records: "_Records"
     stands_on: BoardReaders  # the board here, once it has moved
     is_read_by_more: bool  # here than there
 
 
+class _Records:
+    """What the dump has of the posts of a thread, one at a time: a long thread has many."""
+
+    def __init__(self, staging: Staging, thread_id: int) -> None:
+        self._staging, self._thread_id = staging, thread_id
+
+    def __bool__(self) -> bool:
+        query = (
+            "SELECT 1 FROM here JOIN post ON post.old = here.old "
+            "WHERE here.kind = 'post' AND here.thread_id = ? LIMIT 1"
+        )
+        return self._staging.connection.execute(query, (self._thread_id,)).fetchone() is not None
+
+    def get(self, old: str) -> PostRecord | None:
+        """Return the post of this old id."""
+        return self._staging.some_posts([old]).get(old)
+
+
 def _why_not_reworded(thread: ThreadHere, post: PostHere, record: PostRecord) -> Reason | None:
-    if post.is_touched:
+    if thread.is_touched_in(post):
         return Reason.CHANGED_HERE
-    return Reason.TOO_LONG if len(record.text) > BODY_MAX or len(thread.parts_of(post)) > 1 else None
+    parts = len(thread.parts_in_use(post))
+    if parts == 1 and len(record.text) <= BODY_MAX // 2:
+        return None
+    return Reason.TOO_LONG if count_parts(record) > parts else None
 
 
 def _decide_visibility(post: PostHere, shown: Shown) -> tuple[Step | None, Was | None, Reason | None]:

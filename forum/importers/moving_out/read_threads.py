@@ -29,11 +29,16 @@ class ReadThreads:
         self._ids.append(thread_id)
         self._last.append(last_number)
 
+    def drop(self, thread_id: int) -> None:
+        """Forget a thread that guests do not read any more."""
+        if self.last_number(thread_id) is not None:
+            self._last[bisect_left(self._ids, thread_id)] = 0
+
     def last_number(self, thread_id: int) -> int | None:
         """Return the number of a thread's last post; None where guests do not read the thread."""
         place = bisect_left(self._ids, thread_id)
         is_known = place < len(self._ids) and self._ids[place] == thread_id
-        return self._last[place] if is_known else None
+        return (self._last[place] or None) if is_known else None
 
 
 async def find_read_threads(database: Database) -> ReadThreads:

@@ -64,9 +64,10 @@ class Moderation:
         )
         for post, user, time, reason, text, topic in self.spool.rows(query):
             if topic in self.threads and (reported_at := moment(time)):
-                words = plain(self.decoder.decode(text).text) or self.decoder.line(reasons.get(reason))
+                title = self.decoder.line(reasons.get(reason))
+                words = plain(self.decoder.decode(text).text) or title
                 by = str(user) if str(user) in self.people else None
-                yield ReportRecord(post=str(post), by=by, reported_at=reported_at, reason=words)
+                yield ReportRecord(post=str(post), by=by, reported_at=reported_at, reason=words, title=title)
 
     def watches(self) -> Iterator[WatchRecord]:
         """Give what people followed."""

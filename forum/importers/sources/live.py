@@ -187,10 +187,15 @@ class MysqlTables(Tables):
                 cursor.execute(statement)
             for table, columns, places in self._chosen(_mysql_columns(cursor)):
                 listed = ", ".join(_quoted(column, "`") for column in columns)
-                with closing(connection.cursor()) as reading:
+                reading = connection.cursor()
+                try:
                     reading.execute(f"SELECT {listed} FROM {_quoted(table, '`')}")  # noqa: S608 (as above)
                     for values in reading:
                         yield self._row(table, values, places)
+                except BaseException:
+                    _hang_up(connection, reading)
+                    raise
+                reading.close()
 
     @contextmanager
     def _connected(self) -> Iterator[tuple[Any, Any]]:
@@ -202,7 +207,7 @@ class MysqlTables(Tables):
 
         board = self.board
         try:
-            with closing(
+            with _open(
                 pymysql.connect(
                     host=board.host,
                     port=board.port or 3306,
@@ -226,6 +231,25 @@ class MysqlTables(Tables):
             raise CannotMove(f"{board} cannot be read: {_said(error)}.") from None
         except RuntimeError as error:  # a way of signing in that needs another package
             raise CannotMove(f"{board} cannot be read: {error}.") from None
+
+
+@contextmanager
+def _open(connection: Any) -> Iterator[Any]:
+    """Give a connection to a server of MySQL, which is closed at the end, unless somebody hung up before."""
+    try:
+        yield connection
+    finally:
+        if connection.open:
+            connection.close()
+
+
+def _hang_up(connection: Any, reading: Any) -> None:
+    """Close a connection in the middle of a table: the library would read to its end first, however long it is."""
+    result, reading.connection = reading._result, None
+    if connection.open:
+        connection.close()
+    if result is not None:
+        result.unbuffered_active, result.connection = False, None
 
 
 def _mysql_columns(cursor: Any) -> Columns:

@@ -92,7 +92,7 @@ def old_board(now: datetime) -> list[Any]:
         WarningRecord(person="4", given_at=THEN, by="2"),
         WarningRecord(person="4", given_at=THEN + timedelta(days=1)),
         WarningRecord(person="5", given_at=THEN),
-        ReportRecord(post="5", by="3", reported_at=recent, reason="He is not sorry at all"),
+        ReportRecord(post="5", by="3", reported_at=recent, reason="He is not sorry at all", title="Spam"),
         ReportRecord(post="5", by="3", reported_at=recent, reason="Twice"),
         ReportRecord(post="5", by="5", reported_at=now + timedelta(days=1)),  # its clock was wrong
         ReportRecord(post="1", by="4", reported_at=now - timedelta(days=100), reason="Long ago"),
@@ -193,10 +193,10 @@ async def test_what_the_old_board_decided_is_seen_told_and_undone_as_what_this_h
         # Reports of the last months wait here, with who reported only where they came too.
         open_cases = {case["post_id"]: case for case in (await read(orla, "/moderation/cases"))["items"]}
         sorry = await read(orla, f"/moderation/cases/{open_cases[await post_id(services, 'I am sorry')]['id']}")
-        said = [(one["note"], one["by"] and one["by"]["handle"]) for one in sorry["reported"]]
+        said = [(one["category"], one["note"], one["by"] and one["by"]["handle"]) for one in sorry["reported"]]
         assert said == [
-            ("He is not sorry at all", "mum"),
-            ("It was reported on the old board, without a reason.", None),
+            ("spam", "Spam: He is not sorry at all", "mum"),
+            ("other", "It was reported on the old board, without a reason.", None),
         ]
         assert set(open_cases) == {sorry["post_id"], await post_id(services, "You are all"), None}
 
@@ -256,7 +256,12 @@ async def test_what_the_old_board_decided_is_seen_told_and_undone_as_what_this_h
         await sql(services, shows.format("removed", book))
         seen = await orla.post(f"{API}/moderation/posts/{book}/case", json=look)
         assert seen.status_code == 201, seen.text
-        assert "Undo what the old board decided" in (await orla.get(f"/moderation/cases/{seen.json()['id']}")).text
+        shown = (await orla.get(f"/moderation/cases/{seen.json()['id']}")).text
+        assert "Undo what the old board decided" in shown
+        # A guest of the old board has no account: nobody offers to write to them.
+        assert ("Visitor (guest) has no account here" in shown, 'id="field-message"' in shown) == (True, False)
+        refused = await orla.post(f"{CASES}/{seen.json()['id']}/talks", json={"text": "Hello?"})
+        assert (refused.status_code, refused.json()["code"]) == (409, "no_account_here")
         await decide(orla, await read(orla, f"/moderation/cases/{seen.json()['id']}"), "dismiss")
         assert "Buy my book" in (await guest.get("/threads/1")).text
         again = await orla.post(f"{API}/moderation/posts/{await post_id(services, 'A whole')}/case", json=look)

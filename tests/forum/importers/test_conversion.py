@@ -2,7 +2,7 @@
 
 import pytest
 
-from forum.importers.conversion import OldPost, OldThread, convert
+from forum.importers.conversion import Conversion, OldPost, OldThread, convert
 from forum.importers.records import PollRecord, PostRecord, Shown, TextForm
 
 SECRET = "My daughter goes to Alder school in Ludlow every day"
@@ -59,3 +59,18 @@ def test_a_title_that_was_cut_and_a_poll_stand_with_the_first_post() -> None:
     assert turned[0].markdown.startswith("**Long \\*title\\* Long")
     assert "Poll: Tea" in turned[0].markdown
     assert turned[1].markdown == "Then"
+
+
+def test_a_thread_in_pieces_becomes_what_it_would_as_a_whole() -> None:
+    hidden = post(4, "Sunny", SECRET, is_visible=False)
+    posts = [post(1, "Suzie", "Where do yours go?"), post(2, "Nia", f"To school.\n\n{LONG}"), hidden]
+    posts += [
+        post(old, "Suzie", f"[quote=&quot;{name}&quot;:u1]{said}[/quote:u1]\nYes.")
+        for old, name, said in ((5, "Suzie", "Where do yours go?"), (6, "Sunny", SECRET), (7, "Nia", "To school."))
+    ]
+    poll = PollRecord(question="Tea?", options=(("Yes", 2),))
+    [whole] = convert([OldThread(posts, poll)])
+    with Conversion(OldThread((), poll)) as conversion:
+        conversion.hide([hidden.record])
+        assert [turned for one in posts for turned in conversion.turn([one])] == whole
+    assert [one.quoted for one in whole[-3:]] == [[1], [], [2]]

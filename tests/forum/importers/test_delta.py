@@ -24,13 +24,14 @@ from forum.content.threads.tables import ThreadState, ThreadVisibility
 from forum.core import clock
 from forum.features import FEATURES, compare_counts
 from forum.http.services import Services
-from forum.importers import check, run
+from forum.importers import check, old_threads, run
 from forum.importers.delta import carrying, facts
 from forum.importers.delta.facts import BoardReaders, BoardsNow, PostHere, ThreadHere
 from forum.importers.delta.steps import Deciding, KeptHere, Reason, Step
 from forum.importers.errors import CannotMove
 from forum.importers.plan import Plan
 from forum.importers.records import (
+    AddressRecord,
     BanRecord,
     BoardRecord,
     PersonRecord,
@@ -268,9 +269,11 @@ async def moved(services: Services, tmp_path: Path) -> Services:
     return services
 
 
+@pytest.mark.parametrize("most_posts", [2_000, 2])  # a thread with more changes in pieces
 async def test_a_newer_dump_brings_what_changed_and_leaves_what_people_did_here(
-    moved: Services, guest: httpx.AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    moved: Services, guest: httpx.AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_posts: int
 ) -> None:
+    monkeypatch.setattr(old_threads, "MOST_POSTS", most_posts)
     for table in ("event", "webhook_delivery", "notification", "untold_post", "unindexed_post"):
         await sql(moved, f"DELETE FROM {table} RETURNING 1")
     assert "crimson heron" in (await guest.get("/threads/1")).text  # which is kept as bytes from now on
@@ -314,6 +317,14 @@ async def test_a_newer_dump_brings_what_changed_and_leaves_what_people_did_here(
         (15, "removed", 1, None, "A fuchsia outburst."),
         (16, "held", 1, None, "Somebody looks at it first."),
     ]
+    # What waited for the old board waits for nobody here once that has decided; what still waits there does.
+    cases = (
+        "SELECT number, state, decided_revision, decision.reason FROM moderation_case JOIN post "
+        "ON post.id = moderation_case.post_id LEFT JOIN decision ON case_id = moderation_case.id "
+        "WHERE thread_id = 1 AND number IN (10, 16) ORDER BY number"
+    )
+    let_appear = (10, "decided", 1, "A moderator of the old board let it appear.")
+    assert await rows(moved, cases) == [let_appear, (16, "open", None, None)]
     # The decision of the old board stands behind each, whenever it came.
     without = (
         "SELECT post.id FROM post WHERE visibility = 'removed' AND NOT EXISTS (SELECT FROM measure JOIN decision "
@@ -495,11 +506,11 @@ async def test_what_somebody_writes_at_the_same_moment_stands_before_what_comes(
     await make.member(services, "tern")
     lock, times = carrying._Carrying._lock, []
 
-    async def slow_lock(self: Any, session: Any, steps: Any) -> Any:
-        times.append(steps.thread.id)
+    async def slow_lock(self: Any, session: Any, change: Any) -> Any:
+        times.append(change.steps.thread.id)
         if len(times) == 1:
             await make.post(services, "tern", 1, "I was quicker.")
-        return await lock(self, session, steps)
+        return await lock(self, session, change)
 
     monkeypatch.setattr(carrying._Carrying, "_lock", slow_lock)
     new = post(
@@ -538,7 +549,7 @@ async def test_what_somebody_writes_at_the_same_moment_stands_before_what_comes(
         assert [some async for some in facts.thread_batches(session, [1, 2, 3, 4], 2)] == [[1], [2, 3], [4]]
 
 
-async def test_a_very_long_post_is_hidden_whole_and_a_part_of_a_blog_hides_nothing(
+async def test_a_very_long_post_is_changed_and_hidden_whole_and_a_part_of_a_blog_hides_nothing(
     services: Services, tmp_path: Path
 ) -> None:
     long = post(1, 1, 3, "A long cobalt tale. " * 3_000)
@@ -553,14 +564,36 @@ async def test_a_very_long_post_is_hidden_whole_and_a_part_of_a_blog_hides_nothi
     before = [*board, first, long, post(2, 1, 3, "Answer."), second, post(3, 2, 3, "Ordinary.")]
     await carry(services, tmp_path, before)
     assert await carry(services, tmp_path, [*board, second, post(3, 2, 3, "Ordinary.")]) is None
-    changed = long.model_copy(update={"text": "Short."})
-    assert await carry(services, tmp_path, [*board, first, changed, post(2, 1, 3, "Answer.")]) is None
-    assert [one.reason for one in (await looked(services, tmp_path)).kept] == [Reason.TOO_LONG]
+    # Whoever moved before addresses of words were kept gets them by the same export.
+    addressed = [*before, AddressRecord(thread="1", path="2019/05/long", slug="long")]
+    ended = await carry(services, tmp_path, addressed)
+    assert ended
+    assert ended.counts["moved"] == {"address": 2}
+    assert await carry(services, tmp_path, addressed) is None
+    said = (
+        "SELECT number, visibility, revision, strpos(body_markdown, 'amber') > 0 FROM post "
+        "WHERE thread_id = 1 ORDER BY number"
+    )
+    *parts, _ = await rows(services, said)
+    assert len(parts) > 2
+
+    async def change(text: str) -> tuple[bool, Sequence[Any], Sequence[Reason | None]]:
+        changed = long.model_copy(update={"text": text})
+        is_any = await carry(services, tmp_path, [*board, first, changed, post(2, 1, 3, "Answer.")]) is not None
+        kept = (await looked(services, tmp_path)).kept
+        return is_any, [row[1:] for row in (await rows(services, said))[: len(parts)]], [one.reason for one in kept]
+
+    reworded = ("visible", 2, True)
+    assert await change("A long amber tale! " * 3_000) == (True, [reworded] * len(parts), [])
+    over = ("removed", 2, True)
+    shorter = [("visible", 3, False), *[over] * (len(parts) - 1)]
+    assert await change("Short.") == (True, shorter, [])
+    assert await change("A long amber tale! " * 3_000) == (False, shorter, [Reason.TOO_LONG])
+    shortest = [("visible", 4, False), *shorter[1:]]
+    assert await change("Shorter.") == (True, shortest, [])
     assert await carry(services, tmp_path, [*board, first, post(2, 1, 3, "Answer."), post(4, 1, 3, "New.")])
-    said = "SELECT number, visibility FROM post WHERE thread_id = 1 ORDER BY number"
-    *parts, answer, new = await rows(services, said)
-    assert len(parts) > 1
-    assert {visibility for _, visibility in parts} == {"removed"}
+    *hidden, answer, new = await rows(services, said)
+    assert {visibility for _, visibility, *_ in hidden} == {"removed"}
     assert (answer[1], new[1]) == ("visible", "visible")
 
 

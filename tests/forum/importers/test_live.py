@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import ssl
+import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -17,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from forum.core import embedded_postgres
 from forum.importers import phpbb
 from forum.importers.errors import CannotMove
-from forum.importers.sources.live import PASSWORD, LiveBoard, Source, source_of
+from forum.importers.sources.live import PASSWORD, LiveBoard, MysqlTables, Source, source_of
 from forum.importers.staging import Staging
 from tests.conftest import database_called
 from tests.support.mysql_server import mysql_server
@@ -147,6 +148,21 @@ def test_a_server_of_mysql_is_read_at_one_moment_as_bytes_and_gets_no_password(
     assert b"kin\0" in signed_in
     for said in (str(signed_in), str(named), repr(named)):
         assert "herons" not in said
+
+
+def test_who_stops_reading_a_server_of_mysql_does_not_wait_for_the_rest_of_its_table(tmp_path: Path) -> None:
+    file = tmp_path / "board.sqlite3"
+    with closing(sqlite3.connect(file)) as board:
+        numbers = "WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n) SELECT id FROM n"
+        board.execute(f"CREATE VIEW endless AS {numbers}")
+    with mysql_server(file) as spoken:
+        tables = MysqlTables(LiveBoard("mysql", "127.0.0.1", spoken.port, "kin", "board"), lambda _table: ("id",))
+        reading = tables.rows()
+        assert next(reading).values == (b"1",)
+        stopping = threading.Thread(target=reading.close, daemon=True)
+        stopping.start()
+        stopping.join(20)
+        assert not stopping.is_alive()
 
 
 def test_what_names_no_database_that_can_be_read_is_one_sentence(

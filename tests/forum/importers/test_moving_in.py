@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 from passlib.hash import phpass
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.administration.webhooks.tables import WebhookEvent
 from forum.authentication import email_addresses, profiles
@@ -19,12 +20,14 @@ from forum.content.lines import refuse_official
 from forum.content.markup import GONE
 from forum.content.posts.counts import refresh_thread_counts
 from forum.core import clock
+from forum.features import FEATURES, compare_counts
 from forum.http.services import Services
-from forum.importers import check, old_threads, run
+from forum.importers import check, long_threads, old_threads, run
 from forum.importers.board_rows import slug_of
 from forum.importers.conversion import rewritten
 from forum.importers.errors import CannotMove
 from forum.importers.naming import Namer, skeletons_of
+from forum.importers.old_threads import Setting
 from forum.importers.people import find_without_old_name
 from forum.importers.plan import Plan
 from forum.importers.records import (
@@ -40,9 +43,11 @@ from forum.importers.records import (
     ThreadRecord,
     WatchRecord,
 )
+from forum.importers.rows import BatchRows
 from forum.importers.run import Import, carry_over
 from forum.importers.staging import Staging
 from forum.importers.titles import is_whole, title_of
+from forum.importers.undo.taking_back import take_back
 from forum.members.tables import Role
 from forum.privacy import account_deletion
 from forum.privacy.tables import DepartureKind
@@ -54,6 +59,18 @@ from tests.support.listener import told_of
 from tests.support.scenes import sql
 
 API = "/api/v1"
+# All that came with threads, but for the ids that the database gives.
+AS_IT_CAME = (
+    "SELECT to_jsonb(thread) - '{id,author_id,board_id,last_post_by,search,tsv}'::text[] FROM thread ORDER BY title",
+    "SELECT thread.title, to_jsonb(post) - '{id,thread_id,author_id,told_at,changed_by}'::text[], member.name "
+    "FROM post JOIN thread ON thread.id = thread_id JOIN member ON member.id = post.author_id ORDER BY 1, number",
+    "SELECT title, post.number, quoted.number, quoted_revision FROM post_quote JOIN post ON post.id = post_id "
+    "JOIN thread ON thread.id = thread_id JOIN post AS quoted ON quoted.id = quoted_post_id ORDER BY 1, 2, 3",
+    "SELECT title, number, runs FROM quoted_words JOIN post ON post.id = post_id "
+    "JOIN thread ON thread.id = thread_id ORDER BY 1, 2",
+    "SELECT kind, old, number, digest, was, stood_on, revision FROM moved ORDER BY kind, old",
+    "SELECT counts FROM import_run ORDER BY started_at DESC LIMIT 1",
+)
 STAFF = ("moderator", "safeguarding_lead", "administrator")
 THEN = datetime(2009, 3, 1, 3, 0, tzinfo=UTC)
 PASSWORD = "six wet geese & a goose"
@@ -486,12 +503,32 @@ async def test_a_run_that_was_killed_long_ago_gives_no_new_post_its_time(moved: 
         ]
 
 
-async def test_a_thread_that_is_too_long_for_any_machine_is_one_sentence(
+async def test_a_very_long_thread_is_never_in_memory_and_comes_as_any_other(
     services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(old_threads, "LONGEST_THREAD", 30_000)
-    with pytest.raises(CannotMove, match=r"The thread “Is it my fault\?” \(1\) has .* split it or shorten it"):
-        await move_in(services, tmp_path, small_board(clock.now()))
+    records, write = small_board(today()), long_threads.write_rows
+    pieces = list[int]()
+
+    async def write_some(session: AsyncSession, setting: Setting, written: BatchRows) -> None:
+        pieces.append(len(written.posts))
+        if len(pieces) == 3:  # it is killed between two pieces of a thread
+            raise RuntimeError
+        await write(session, setting, written)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(old_threads, "MOST_POSTS", 3)
+        patched.setattr(long_threads, "write_rows", write_some)
+        with pytest.raises(RuntimeError):
+            await move_in(services, tmp_path, records, "killed")
+        assert await rows(services, "SELECT (SELECT count(*) FROM post), (SELECT count(*) FROM thread)") == [(0, 0)]
+        await move_in(services, tmp_path, records, "long")
+    assert pieces[3:] == [0, 3, 3, 4, 1]  # of the only long thread, where one post becomes two
+    async with services.database.work() as session:
+        assert await compare_counts(session, FEATURES, mend=False) == []
+    there = [await rows(services, query) for query in AS_IT_CAME]
+    await take_back(services.database)
+    await move_in(services, tmp_path, records, "short")
+    assert [await rows(services, query) for query in AS_IT_CAME] == there
 
 
 async def test_nothing_is_moved_while_another_run_goes_on_or_where_links_would_lead_nowhere(

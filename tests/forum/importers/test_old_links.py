@@ -99,6 +99,7 @@ async def test_a_kept_link_leads_to_the_words_and_tells_nobody_else_that_they_ar
             {"kind": "post", "old": "77", "thread": thread, "number": 24},
             {"kind": "thread", "old": "6", "thread": hidden},
             {"kind": "post", "old": "78", "thread": hidden, "number": 1},
+            {"kind": "post", "old": "79", "thread": thread, "number": 26},
             {"kind": "board", "old": "2", "board": "new-here"},
             {"kind": "board", "old": "3", "board": "staff-room"},
             {"kind": "person", "old": "9", "member": "heron"},
@@ -116,6 +117,11 @@ async def test_a_kept_link_leads_to_the_words_and_tells_nobody_else_that_they_ar
             {"kind": "post", "old": "9", "thread": thread, "number": 25},
         ):
             await session.execute(text(blog), nothing | row)
+        # Another board of the same program moved here after it, which has a post of the same number.
+        later = run.replace("gen_random_uuid()", "'ffffffff-ffff-7fff-8fff-ffffffffffff'")
+        await session.execute(text(later + "'phpbb https://second.example.org', 'ended', now(), now(), '{}')"))
+        second = moved.replace("FROM import_run", "FROM import_run WHERE source LIKE '%second%'")
+        await session.execute(text(second), nothing | {"kind": "post", "old": "79", "thread": hidden, "number": 1})
     leads = {
         "/viewtopic.php?t=5": f"/threads/{thread}",  # the browser keeps what stood behind its "#"
         "/viewtopic.php?t=5&start=20&sid=abc": f"/threads/{thread}?start=21#post-21",
@@ -155,6 +161,7 @@ async def test_a_kept_link_leads_to_the_words_and_tells_nobody_else_that_they_ar
         for anchor, new in (
             ("comment-9", f"/threads/{thread}?start=21#post-25"),
             ("p77", f"/threads/{thread}?start=21#post-24"),
+            ("p79", f"/threads/{thread}?start=21#post-26"),  # of this thread's board
             ("p78", f"/threads/{thread}"),  # of another thread, which guests cannot read
             ("comment-4711", f"/threads/{thread}"),
             ("x", f"/threads/{thread}"),

@@ -208,8 +208,8 @@ def test_threads_people_and_what_was_decided(tmp_path: Path) -> None:
     assert post.removed == RemovalRecord(at=datetime.fromtimestamp(old_boards.START, UTC), reason="not for here")
     [warning] = staging.others(WarningRecord)
     assert (warning.person, warning.by) == (str(BANNED), str(SUZIE))
-    reports = [(report.post, report.by, report.reason) for report in staging.others(ReportRecord)]
-    assert reports == [("8", str(WORRIED), 'He named my "son"'), ("5", str(SUNNY_TOO), "spam")]
+    reports = [(report.post, report.by, report.reason, report.title) for report in staging.others(ReportRecord)]
+    assert reports == [("8", str(WORRIED), 'He named my "son"', "other"), ("5", str(SUNNY_TOO), "spam", "spam")]
     watches = {(watch.person, watch.thread, watch.board) for watch in staging.others(WatchRecord)}
     assert watches == {(str(WORRIED), "1", None), (str(SUNNY), "1", None), (str(SUNNY), None, str(COURT))}
     assert [term.replacement for term in staging.others(TermRecord)] == ["SW & co", "d*mn"]

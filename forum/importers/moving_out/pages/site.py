@@ -51,20 +51,25 @@ class SiteCopy:
     async def write(self) -> None:
         """Write all pages, what they load, and which file has what was at an address.
 
+        What guests do not read any more once it is its turn is in no list: boards are written after their threads. A
+        link to it that was written before leads to a page which says that it is not there.
+
         Raises CannotMove when the forum cannot answer.
         """
         with (self.folder / REDIRECTS).open("w", encoding="utf-8") as self._redirects:
-            front = await self._ask("/")
-            self._boards = set(_BOARD.findall(front.text))
-            await self._write(front, "/", "index.html")
-            for address in TEXTS:
-                await self._write(await self._ask(address), address, f"{address[1:]}.html")
-            for board in sorted(self._boards):
-                await self._write_board(board)
+            self._boards = set(_BOARD.findall((await self._ask("/")).text))
             for thread_id, last_number in self.threads:
                 for start in range(1, last_number + 1, POSTS_A_PAGE):
                     address = f"/threads/{thread_id}" + (f"?start={start}" if start > 1 else "")
-                    await self._write(await self._ask(address), address, _file_of_thread(thread_id, start))
+                    page = await self._ask(address)
+                    if page.status_code == httpx.codes.NOT_FOUND:
+                        self.threads.drop(thread_id)
+                    await self._write(page, address, _file_of_thread(thread_id, start))
+            for board in sorted(self._boards):
+                await self._write_board(board)
+            for address in TEXTS:
+                await self._write(await self._ask(address), address, f"{address[1:]}.html")
+            await self._write(await self._ask("/"), "/", "index.html")
         for address in sorted(self._assets):
             self._place(address[1:]).write_bytes((await self._ask(address)).content)
 
@@ -86,8 +91,9 @@ class SiteCopy:
         self._place(file).write_text(copied.write(page.text), "utf-8")
         self._files = {}
         assert self._redirects  # noqa: S101 (open while pages are written)
-        self._redirects.write(f"{address} /{file}\n")
-        self.pages += 1
+        if page.status_code != httpx.codes.NOT_FOUND:
+            self._redirects.write(f"{address} /{file}\n")
+            self.pages += 1
         self.seen(self.pages)
 
     async def _place_of(self, post: str) -> str:
