@@ -172,7 +172,7 @@ PIECES = st.sampled_from((*ADDRESSES, *ADDRESS_WRAPPERS, *OUTBREAKS, *MARKS)) | 
 MARKUP = st.lists(PIECES, max_size=12).map("".join).map(lambda text: UNSEEN.sub("", text))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def some_post(lived_in: Village) -> PostView:
     """An ordinary post."""
     found = await queries.get_post(lived_in.services.database.reader, GUEST, lived_in.places["post"])
