@@ -37,8 +37,8 @@ class ThrottleCount(SQLModel, table=True):
 
 _KEY, _NOW = bindparam("key", type_=String()), func.clock_timestamp()
 _OVER = col(ThrottleCount.ends_at) <= _NOW
-# One statement counts and answers: two requests at the same moment cannot both be the last that is allowed. The keys are
-# always in the same order: two processes that lock the same rows cannot deadlock.
+# One statement counts and answers: two requests at the same moment cannot both be the last that is allowed. The keys
+# are always in the same order: two processes that lock the same rows cannot deadlock.
 COUNT_MANY = Prepared(
     text("""
 INSERT INTO throttle_count AS kept (key, tries, ends_at)
