@@ -229,7 +229,11 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="content.boards", clean_up=board_cards.add_up),
     Feature(name="home"),
     Feature(name="core.idempotency", clean_up=idempotency.delete_expired),
-    Feature(name="core.rate_limits", clean_up=rate_limits.delete_expired),
+    Feature(
+        name="core.rate_limits",
+        jobs=lambda _context: {rate_limits.FORGET_COUNTS: rate_limits.delete_expired},
+        schedule={rate_limits.FORGET_COUNTS: "19 * * * *"},
+    ),
     Feature(name="core.jobs", clean_up=jobs.delete_expired),
     Feature(
         name="core.nightly_backups",

@@ -34,8 +34,6 @@ WITHIN = timedelta(hours=24)
 COPIES = 2  # that there are already: the third waits
 LOOKED_BACK, COMPARED = 5000, 500  # of the newest posts, those of newcomers, so many at most
 WEEK = 7  # days: who joined within them counts as new here at least
-TOGETHER = timedelta(hours=1)  # in which accounts join at once
-MANY = 5  # accounts
 HELD = "A moderator reads this before it appears, because its words have been here before. You will be told."
 
 
@@ -138,12 +136,12 @@ async def list_signals(work: Work, case_id: UUID) -> list[str]:
     member = await session.get(Member, await get_owner(session, case.subject_persona_id))
     if member is None or case.opened_at - member.joined_at >= newcomer:
         return []
-    near = col(Member.joined_at).between(member.joined_at - TOGETHER, member.joined_at + TOGETHER)
+    near = col(Member.joined_at).between(member.joined_at - arrivals.WITHIN, member.joined_at + arrivals.WITHIN)
     joined = (await session.execute(select(func.count()).select_from(Member).where(near))).scalar_one()
     domain = (member.email or "").rpartition("@")[2].casefold()
     signals = {
         "throw_away_mail": domain in links.hosts("throw_away_mail"),
-        "joined_together": joined >= MANY,
+        "joined_together": joined >= arrivals.MANY,
         "joined_from_one_network": await arrivals.joined_in_burst(session, member.id),
     }
     return [name for name, holds in signals.items() if holds]

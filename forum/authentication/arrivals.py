@@ -26,7 +26,7 @@ from forum.members.viewer import Viewer
 WITHIN = timedelta(hours=1)
 MANY = 5  # accounts: a support group in one room is smaller, or is known
 DAY = timedelta(days=1)  # after which no network is kept
-KEPT = timedelta(days=30)  # while somebody may still be taken for new
+KEPT = timedelta(days=30)  # of a burst: whoever is new for longer is told of it no more
 KEY_BYTES = 32
 
 

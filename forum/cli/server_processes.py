@@ -32,7 +32,8 @@ class ServerProcesses(Multiprocess):
     """Several processes that answer requests, and this one, which replaces those that die.
 
     Uvicorn's own loop also kills those that do not answer to it within five seconds: on a slow machine,
-    all that are still starting, again and again; and it would not hear Ctrl-C meanwhile.
+    all that are still starting, again and again; and it would not hear Ctrl-C meanwhile. A signal to end is heard once
+    the program is loaded.
     """
 
     cannot_start = False
@@ -59,6 +60,12 @@ class ServerProcesses(Multiprocess):
             metrics.forget_process(process.pid)
             self.processes[place] = Copy(self.config, self.sockets)
             self.processes[place].start()
+
+    def handle_hup(self) -> None:
+        """Change nothing: uvicorn would start processes that load the program anew, and share nothing."""
+        log.warning("signal ignored", advice="Restart the forum.")
+
+    handle_ttin = handle_ttou = handle_hup
 
     def terminate_all(self) -> None:
         """Let them finish what they began; new connections are refused at once, so that nobody waits in vain."""

@@ -512,8 +512,8 @@ class Database:
         session = DriverSession(self.transactions)
         try:
             yield session
-        except BaseException:
-            await session.end(well=False)
+        except BaseException as error:
+            await session.end(well=False, given_up=not isinstance(error, Exception))
             raise
         await session.end(well=True)
         self.on_commit()

@@ -5,6 +5,7 @@ is taken from its pool, and goes back there.
 """
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 import asyncpg
@@ -36,12 +37,23 @@ class Held:
         except (driver.Error, asyncpg.PostgresError, *CONNECTION_LOST) as error:
             await greenlet_spawn(raise_as_usual, self.connection, self.adapter, "COMMIT", error)
 
-    async def give_back(self) -> None:
-        """Give the connection back to its pool, which rolls back what was not committed."""
-        if self.adapter._transaction is None:
+    async def give_back(self, *, is_whole: bool) -> None:
+        """Give the connection back to its pool, which rolls back what was not committed.
+
+        One that is not whole is closed: whoever gave up while the server answered cannot know what that one did.
+        """
+        if not is_whole and not self.connection.closed:
+            await _whatever_happens(greenlet_spawn(self.connection.invalidate))
+        elif self.adapter._transaction is None and self.is_kept:
             self.connection.close()
-        else:  # whoever gives up does not keep it from being rolled back
-            await asyncio.shield(asyncio.ensure_future(greenlet_spawn(self.connection.close)))
+            return
+        await _whatever_happens(greenlet_spawn(self.connection.close))
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the pool has room for it: else it is closed, which takes a message to the server."""
+        pool: Any = self.connection.engine.pool
+        return bool(pool.overflow() <= 0)
 
 
 class _Session(Session):
@@ -68,21 +80,31 @@ class DriverSession(AsyncSession):
             held = self.sync_session.held = Held(await greenlet_spawn(self._engine.connect))
         return held
 
-    async def end(self, *, well: bool) -> None:
-        """Commit the transaction, or roll it back."""
+    async def end(self, *, well: bool, given_up: bool = False) -> None:
+        """Commit the transaction, or roll it back: `given_up` where somebody left in the middle of something."""
         held = self.sync_session.held
         try:
             if self.in_transaction():
                 await (self.commit() if well else self.rollback())
             if held and well:
                 await held.commit()
+        except asyncio.CancelledError:
+            given_up = True
+            raise
         finally:
-            if self.in_transaction():
-                await asyncio.shield(asyncio.ensure_future(self.close()))
-            else:
-                self.sync_session.close()
-            if held:
-                await held.give_back()
+            try:
+                if self.in_transaction():
+                    await _whatever_happens(self.close())
+                else:
+                    self.sync_session.close()
+            finally:
+                if held:
+                    await held.give_back(is_whole=not given_up)
+
+
+async def _whatever_happens(ending: Coroutine[Any, Any, Any]) -> None:
+    """Do this to its end: whoever gives up does not keep it from being done."""
+    await asyncio.shield(asyncio.ensure_future(ending))
 
 
 def raise_as_usual(connection: Connection, adapter: Any, sql: str, error: Exception) -> None:

@@ -14,14 +14,14 @@ from datetime import datetime
 from limits import RateLimitItem
 from limits.aio.storage import Storage
 from limits.aio.strategies import FixedWindowRateLimiter
-from sqlalchemy import BigInteger, Integer, String, bindparam, case, delete, func, select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import BigInteger, String, bindparam, delete, func, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from forum.core.database import Moment, Prepared, Reader
 from forum.core.errors import Throttled
+from forum.core.jobs import Job, Payload
 from forum.core.shared_question import SharedQuestion
 
 
@@ -37,22 +37,8 @@ class ThrottleCount(SQLModel, table=True):
 
 _KEY, _NOW = bindparam("key", type_=String()), func.clock_timestamp()
 _OVER = col(ThrottleCount.ends_at) <= _NOW
-_END = _NOW + func.make_interval(0, 0, 0, 0, 0, 0, bindparam("seconds", type_=Integer()))
-_AMOUNT = bindparam("amount", type_=BigInteger())
-# One statement counts and answers: two requests at the same moment cannot both be the last that is allowed.
-_COUNT = Prepared(
-    insert(ThrottleCount)
-    .values(key=_KEY, tries=_AMOUNT, ends_at=_END)
-    .on_conflict_do_update(
-        index_elements=[col(ThrottleCount.key)],
-        set_={
-            "tries": case((_OVER, _AMOUNT), else_=col(ThrottleCount.tries) + _AMOUNT),
-            "ends_at": case((_OVER, _END), else_=col(ThrottleCount.ends_at)),
-        },
-    )
-    .returning(col(ThrottleCount.tries))
-)
-# The same for many keys, always in the same order: two processes that lock the same rows cannot deadlock.
+# One statement counts and answers: two requests at the same moment cannot both be the last that is allowed. The keys
+# are always in the same order: two processes that lock the same rows cannot deadlock.
 COUNT_MANY = Prepared(
     text("""
 INSERT INTO throttle_count AS kept (key, tries, ends_at)
@@ -89,8 +75,8 @@ class _Try:
 class PostgresStorage(Storage):
     """Counters in PostgreSQL, changed outside any transaction. Those that count at the same time share a statement.
 
-    None of these keys may be one of `count_in`: all who count would wait for the end of its transaction, which may be
-    waiting for them.
+    No long transaction may lock one of these keys, and `count_in` none: all who count would wait for its end, and it
+    may be waiting for them.
     """
 
     STORAGE_SCHEME = None
@@ -231,11 +217,11 @@ def refusal(limit: RateLimitItem, policy: str, seconds: float) -> Throttled:
 
 async def count_in(session: AsyncSession, limit: RateLimitItem, policy: str, *who: object) -> None:
     """Count one try in this transaction: a rollback takes it back. Raises Throttled when it is over the limit."""
-    key = limit.key_for(policy, *map(str, who))
-    values = {"key": digest(key), "seconds": limit.get_expiry(), "amount": 1}
-    if (await session.execute(_COUNT.query, values)).scalar_one() > limit.amount:
-        window = (await session.execute(_WINDOW.query, {"key": digest(key)})).one()
-        raise refusal(limit, policy, window.ends_at.timestamp() - time.time())
+    key = digest(limit.key_for(policy, *map(str, who)))
+    values = {"keys": [key], "tries": [1], "seconds": [float(limit.get_expiry())]}
+    counted = (await session.execute(COUNT_MANY.query, values)).one()
+    if counted.tries > limit.amount:
+        raise refusal(limit, policy, counted.seconds)
 
 
 async def take_back_in(session: AsyncSession, limit: RateLimitItem, policy: str, *who: object) -> None:
@@ -243,9 +229,17 @@ async def take_back_in(session: AsyncSession, limit: RateLimitItem, policy: str,
     await session.execute(_TAKE_BACK.query, {"counted": digest(limit.key_for(policy, *map(str, who)))})
 
 
-async def delete_expired(session: AsyncSession, now: datetime) -> None:
-    """Delete the counts of windows that are over."""
-    await session.execute(delete(ThrottleCount).where(col(ThrottleCount.ends_at) <= now))
+FORGET_COUNTS = Job("forget_counts")
+
+
+async def delete_expired(session: AsyncSession, _payload: Payload, now: datetime) -> None:
+    """Delete the counts of windows that are over.
+
+    A job by itself: whoever counts waits for the end of its transaction. It waits for nobody: who counts has the row.
+    """
+    is_over = col(ThrottleCount.ends_at) <= now
+    over = select(col(ThrottleCount.key)).where(is_over).with_for_update(skip_locked=True)
+    await session.execute(delete(ThrottleCount).where(col(ThrottleCount.key).in_(over)))
 
 
 def network(address: str) -> str:

@@ -151,7 +151,7 @@ def _unsaid(fields: Sequence[Any]) -> Callable[[], Arguments]:
 
 
 def _parsed(request: Request, body: bytes) -> Any:
-    if dict(request.scope["headers"]).get(b"content-type") != _JSON or not body:
+    if [value for name, value in request.scope["headers"] if name == b"content-type"] != [_JSON] or not body:
         raise Unusual
     try:
         return json.loads(body)

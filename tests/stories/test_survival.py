@@ -38,8 +38,8 @@ Stop = Callable[[Forum], None]
 
 
 def terminate(forum: Forum) -> None:
-    """What a supervisor does."""
-    forum.process.terminate()
+    """What a supervisor does; some tell every process of the group."""
+    os.killpg(forum.process.pid, signal.SIGTERM)
 
 
 def press_ctrl_c(forum: Forum) -> None:

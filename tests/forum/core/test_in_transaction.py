@@ -1,7 +1,11 @@
 """Statements straight over the driver are a part of the session's transaction, and fail as its own do."""
 
 import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -9,8 +13,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.core.database import Prepared, broken_constraint, is_passing
-from forum.core.in_transaction import row_in, rows_in
+from forum.core.in_transaction import first_row_in, row_in, rows_in
 from forum.http.services import Services
+from tests.support.running import until
 from tests.support.scenes import sql
 
 WRITE = Prepared(text("INSERT INTO throttle_count (key, tries, ends_at) VALUES (:key, 1, now()) RETURNING key"))
@@ -104,3 +109,30 @@ async def test_whoever_gives_up_leaves_no_transaction_behind(services: Services)
     await asyncio.gather(writing, return_exceptions=True)
     assert services.database.in_use()["writes"] == 0
     assert await _keys(services) == []
+
+
+async def test_whoever_gives_up_while_it_begins_leaves_no_transaction_behind(services: Services) -> None:
+    """The next who gets a connection would write into a transaction that nobody commits."""
+    for begin in (row_in, first_row_in):
+        async with services.database.work() as session:
+            server = (await session.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+        os.kill(server, signal.SIGSTOP)
+        try:
+            writing = asyncio.create_task(_write(services, begin, "straight-given-up"))
+            assert await until(lambda: services.database.in_use()["writes"] == 1)
+            await asyncio.sleep(0.05)  # what it sent is not answered
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
+        finally:
+            os.kill(server, signal.SIGCONT)
+        assert services.database.in_use()["writes"] == 0
+        await _write(services, row_in, f"straight-{begin.__name__}")
+        async with services.database.work() as session:
+            await session.execute(text("SELECT 1"))
+    seen_by_others = await services.database.reader.rows(KEYS)
+    assert [row.key for row in seen_by_others] == ["straight-first_row_in", "straight-row_in"]
+
+
+async def _write(services: Services, begin: Callable[..., Awaitable[Any]], key: str) -> None:
+    async with services.database.work() as session:
+        await begin(session, WRITE, key=key)

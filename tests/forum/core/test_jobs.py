@@ -22,6 +22,7 @@ from forum.content.threads.changes import THREAD_CHANGED
 from forum.core import clock, jobs
 from forum.core.database import Database, Prepared
 from forum.core.jobs import Handler, Job, Pace, Payload
+from forum.core.rate_limits import FORGET_COUNTS
 from forum.features import CLEAN_UP, handlers_of
 from forum.http.services import Services
 from moderation.sanction_expiry import STANDING_ENDED
@@ -340,14 +341,14 @@ async def test_what_has_run_out_is_deleted_by_the_clock(services: Services) -> N
                 )
             )
     handlers = handlers_of(worker.FEATURES, services.settings)
-    async with at_work(services.database, handlers, calendar={CLEAN_UP: "* * * * * *"}):
+    async with at_work(services.database, handlers, calendar={CLEAN_UP: "* * * * * *", FORGET_COUNTS: "* * * * * *"}):
         await come(services, "SELECT 1 FROM throttle_count", [])
     assert await rows(services, "SELECT entrypoint FROM jobs.log WHERE job_id = 0") == [("29 days",)]
 
 
 def test_every_job_has_somebody_who_does_it(services: Services) -> None:
     modules = [module for name, module in sys.modules.items() if name.split(".")[0] in {"forum", "moderation"}]
-    known = {value for module in modules for value in vars(module).values() if isinstance(value, Job)}
+    known = {value for module in modules for value in [*vars(module).values()] if isinstance(value, Job)}
     known |= {*THREAD_CHANGED.values()}
     assert known == set(handlers_of(worker.FEATURES, services.settings))
     assert STANDING_ENDED in known

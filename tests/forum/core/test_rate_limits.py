@@ -400,10 +400,10 @@ async def test_who_tried_what_is_not_to_be_read_in_the_counts(app: FastAPI, serv
 async def test_tidying_forgets_windows_that_are_over_and_no_others(services: Services) -> None:
     assert await _hits(services.rate_limits, 3) == 3
     async with services.database.work() as session:
-        await rate_limits.delete_expired(session, clock.now())
+        await rate_limits.delete_expired(session, {}, clock.now())
     assert await _hits(services.rate_limits, 1) == 0
     async with services.database.work() as session:
-        await rate_limits.delete_expired(session, clock.now() + timedelta(seconds=61))
+        await rate_limits.delete_expired(session, {}, clock.now() + timedelta(seconds=61))
         assert (await session.execute(select(ThrottleCount))).first() is None
 
 

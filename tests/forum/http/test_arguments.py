@@ -68,6 +68,7 @@ def _app(route_class: type[APIRoute]) -> FastAPI:
 
 
 HELLO: dict[str, Any] = {"json": {"said": "hello"}}
+TWO_TYPES = [("Content-Type", "text/plain"), ("Content-Type", "application/json")]
 REQUESTS: list[tuple[str, dict[str, Any]]] = [
     ("/things/7", HELLO),
     ("/things/7", {"json": {"said": "hello", "times": "2"}}),
@@ -86,6 +87,7 @@ REQUESTS: list[tuple[str, dict[str, Any]]] = [
     ("/things/7", {"content": b'{"said": "hello"}'}),
     ("/things/7", {"content": b'{"said": "hello"}', "headers": {"Content-Type": "application/json; charset=utf-8"}}),
     ("/things/7", {"content": b'{"said": "hello"}', "headers": {"Content-Type": "text/plain"}}),
+    ("/things/7", {"content": b'{"said": "hello"}', "headers": TWO_TYPES}),
     ("/things/7", {"content": b'{"said": ', "headers": {"Content-Type": "application/json"}}),
     ("/things/7", {"content": b'{"said": "\xff"}', "headers": {"Content-Type": "application/json"}}),
     ("/things/7", {}),
