@@ -17,8 +17,8 @@ from forum.core.errors import ForumError, UnusableSetting
 COMMANDS = {
     "serve": "serve",
     "demo": "serve",
-    "worker": "serve",
-    "migrate": "serve",
+    "worker": "beside",
+    "migrate": "beside",
     "openapi": "serve",
     "backup": "backup",
     "restore": "backup",

@@ -18,7 +18,7 @@ from tests.support.scenes import sql
 
 API = "/api/v1"
 ME = f"{API}/me/departure"
-KILLS = 5
+KILLS = 3
 SECRET = "He does not know that we have moved."
 
 

@@ -11,7 +11,7 @@ LATE = ("alembic", "confusable_homoglyphs", "cryptography", "fastapi", "jinja2",
 
 
 def test_a_process_of_jobs_loads_nothing_that_only_requests_need() -> None:
-    program = f"import sys, forum.worker; print([name for name in {LATE} if name in sys.modules])"
+    program = f"import sys, forum.cli.beside; print([name for name in {LATE} if name in sys.modules])"
     told = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert told.stdout == "[]\n"
 
