@@ -95,10 +95,6 @@ class HelpLine(BaseModel):
             raise ValueError("Write open times as in mon-fri 09:00-17:00.")
         return times
 
-    def is_for(self, region: str) -> bool:
-        """Return whether it names this region, in any case."""
-        return any(own.casefold() == region.casefold() for own in self.regions)
-
     def is_open(self, now: datetime) -> bool | None:
         """Return whether somebody answers at this moment, by the clock of its zone; None where that is not known."""
         return any(_is_within(one, now) for one in self.open) if self.open else None
@@ -198,7 +194,10 @@ def list_help(settings: Settings, kind: str | None, now: datetime, region: str |
     named = {own.casefold() for own in list_regions(settings)}
     if region is None or region.casefold() not in named:
         return helps
-    return [replace(one, resources=[line for line in one.resources if _helps_in(line, region)]) for one in helps]
+    return [
+        replace(one, resources=[line for line in one.resources if not line.regions or _names(line, region)])
+        for one in helps
+    ]
 
 
 def list_regions(settings: Settings) -> Sequence[str]:
@@ -210,12 +209,13 @@ def list_regions(settings: Settings) -> Sequence[str]:
 def list_regional(settings: Settings, region: str, now: datetime) -> Sequence[ShownLine]:
     """Return the lines that are for this region, each once: those that answer now first."""
     here = now.astimezone(ZoneInfo(settings.time_zone))
-    lines = [ShownLine.of(line, here) for line in lines_of(settings.help_lines) if line.is_for(region)]
+    lines = [ShownLine.of(line, here) for line in lines_of(settings.help_lines) if _names(line, region)]
     return sorted(lines, key=lambda line: line.open_now is False)
 
 
-def _helps_in(line: ShownLine, region: str) -> bool:
-    return not line.regions or any(own.casefold() == region.casefold() for own in line.regions)
+def _names(line: HelpLine | ShownLine, region: str) -> bool:
+    """Return whether a line names this region, in any case."""
+    return region.casefold() in map(str.casefold, line.regions)
 
 
 def help_unasked(settings: Settings, now: datetime) -> Help:

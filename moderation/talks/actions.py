@@ -245,10 +245,10 @@ async def _get_reporter(work: Work, case: Record, report_id: UUID) -> UUID:
 
 
 async def _refuse_departed(work: Work, persona_id: UUID) -> None:
-    member = await work.session.get_one(Member, await get_owner(work.session, persona_id))
-    if not member.left_at:
+    if await has_reader(work, persona_id):
         return
-    if (await work.session.execute(select(came_without_account(member.id)))).scalar_one():
+    member_id = await get_owner(work.session, persona_id)
+    if (await work.session.execute(select(came_without_account(member_id)))).scalar_one():
         detail = "They came with an old board and have no account here: nobody would read it."
         raise Conflict(detail, code="no_account_here")
     raise Conflict("This member has left: nobody would read it.", code="member_left")
