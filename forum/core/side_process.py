@@ -103,13 +103,13 @@ class _Callers:
 
 
 class SideProcess:
-    """The other process, and the connection to it."""
+    """The other process, and the connection to it. It ends after `idle` seconds without a call."""
 
-    def __init__(self) -> None:
+    def __init__(self, idle: float | None = None) -> None:
         self._connection, theirs = multiprocessing.Pipe()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - this program, with two numbers
-                [sys.executable, "-m", __name__, str(theirs.fileno()), str(IDLE_SECONDS)],
+                [sys.executable, "-m", __name__, str(theirs.fileno()), str(idle or IDLE_SECONDS)],
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,

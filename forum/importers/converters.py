@@ -80,7 +80,7 @@ class LongConverter:
     """A process that turns one long thread, in pieces. It remembers what stands before the next one."""
 
     def __init__(self) -> None:
-        self._process = SideProcess()
+        self._process = SideProcess(idle=LONGEST)  # what it remembers is needed, however long writing takes
 
     async def begin(self, frame: OldThread) -> None:
         """Begin with what the words of its posts need to know."""
