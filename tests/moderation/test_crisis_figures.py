@@ -1,5 +1,6 @@
 """How many of the sentences in `sets/` are found: the half put aside holds the bars. `pytest -s` prints the figures."""
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -77,6 +78,27 @@ def test_ordinary_posts_are_left_alone(half: str) -> None:
     ordinary = list(_read(f"ordinary_{half}"))
     assert share(ordinary, f"{half}, ordinary, acute", [one.is_acute for one in ordinary]) <= 0.01
     assert share(ordinary, f"{half}, ordinary, any level", [bool(one.found) for one in ordinary]) <= 0.03
+
+
+@pytest.mark.parametrize("half", ["seen", "aside"])
+@pytest.mark.parametrize("width", [40, 72])
+def test_lines_that_a_machine_broke_hide_nothing_and_call_for_nothing(half: str, width: int) -> None:
+    """Each sentence stands within three others, which say nothing, and all of them are broken at so many characters."""
+    others = "I wrote to the office on Monday. They answered today, and that was quick."
+
+    def acute(of: Sequence[Sentence]) -> list[bool]:
+        texts = [textwrap.fill(f"{others} {one.text.strip()}{_end(one.text)} It rains again.", width) for one in of]
+        return [any(found.is_acute for found in crisis.find(text)) for text in texts]
+
+    danger, ordinary = sentences(half, *EXPLICIT, *DOMAIN), list(_read(f"ordinary_{half}"))
+    assert share(danger, f"{half}, in lines of {width}, danger: acute", acute(danger)) >= 0.90
+    assert share(ordinary, f"{half}, in lines of {width}, ordinary: acute", acute(ordinary)) <= 0.02
+    scope = sentences(half, "scope")
+    assert share(scope, f"{half}, in lines of {width}, negated and so on: acute", acute(scope)) <= 0.10
+
+
+def _end(text: str) -> str:
+    return "" if text.rstrip()[-1] in ".!?" else "."
 
 
 @pytest.mark.parametrize("half", ["seen", "aside"])
