@@ -40,7 +40,7 @@ def _read(name: str) -> Iterator[Sentence]:
             yield from (Sentence(group, kind, text) for text in texts)
 
 
-def share(of: Sequence[Sentence], name: str, counted: Sequence[bool]) -> float:
+def share(of: Sequence[object], name: str, counted: Sequence[bool]) -> float:
     print(f"{name}: {sum(counted)} of {len(of)}")  # noqa: T201 - the figures
     return sum(counted) / len(of)
 
@@ -95,6 +95,26 @@ def test_lines_that_a_machine_broke_hide_nothing_and_call_for_nothing(half: str,
     assert share(ordinary, f"{half}, in lines of {width}, ordinary: acute", acute(ordinary)) <= 0.02
     scope = sentences(half, "scope")
     assert share(scope, f"{half}, in lines of {width}, negated and so on: acute", acute(scope)) <= 0.10
+
+
+def test_few_posts_of_a_mixed_community_call_somebody() -> None:
+    """Every text of the sets in which nobody is in danger: of every day, denied, past, thanks and adverts."""
+    halves = ("seen", "aside")
+    posts = [one.text for half in halves for one in (*_read(f"ordinary_{half}"), *sentences(half, "scope"))]
+    posts += [text for half in halves for text in _texts(yaml.safe_load((SETS / f"spam_{half}.yaml").read_text()))]
+    calls = [text for text in posts if any(found.is_acute for found in crisis.find(text))]
+    rate = 200 * share(posts, "mixed community: posts that call somebody", [text in calls for text in posts])
+    print(f"mixed community: {rate:.1f} calls in 200 posts")  # noqa: T201 - the figures
+    assert rate <= 5
+
+
+def _texts(content: object) -> Iterator[str]:
+    """Yield every text in a file of a set that says more than a word."""
+    if isinstance(content, str):
+        yield from [content] if " " in content else []
+    elif isinstance(content, dict | list):
+        for each in content.values() if isinstance(content, dict) else content:
+            yield from _texts(each)
 
 
 def _end(text: str) -> str:

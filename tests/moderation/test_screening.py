@@ -88,7 +88,8 @@ def test_words_of_danger(text: str, kind: str, words: str) -> None:
         # A line that is not over by itself, and lines that a machine broke.
         ("I don't\nwant to die, I want my children home", "worry"),
         (
-            "I know that the report of a health visitor\nfrom last winter says to the court that\nyesterday I wanted to die.",
+            "I know that the report of a health visitor\n"
+            "from last winter says to the court that\nyesterday I wanted to die.",
             None,
         ),
         ("the social worker wrote it in her report\ni want to die\nnobody here answers me", "acute"),
