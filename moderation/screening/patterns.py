@@ -11,7 +11,7 @@ from typing import Any
 
 import re2
 
-from moderation.screening.unknown_words import Writer
+from moderation.screening.unknown_words import WordWriter
 
 LONGEST = 20_000  # characters of one pattern, its slots filled in
 MEMORY = 256 << 20  # bytes that all states of one set may take; what is not needed is not taken
@@ -90,7 +90,7 @@ class Patterns:
     def __init__(self, patterns: Sequence[str]) -> None:
         """Compile them. Raises BadPattern."""
         # Of a few, what there is to work out costs less than to write the words.
-        self._writer = Writer(patterns) if len(patterns) > IN_SET else None
+        self._writer = WordWriter(patterns) if len(patterns) > IN_SET else None
         # Compiled one by one when the set found them: hardly any text has one, and ours take 5 MB.
         self._each: list[Any] = [f" (?:{pattern}) " for pattern in patterns]
         self._sets = [(first, _set(self._each[first : first + IN_SET])) for first in range(0, len(patterns), IN_SET)]

@@ -23,11 +23,11 @@ class _CannotTell(Exception):
     """A pattern has something else in it than words and how often they are there."""
 
 
-class _Part(NamedTuple):
+class _PatternPart(NamedTuple):
     """A part of a pattern: words, a class of characters, a space, or others of which one is there."""
 
     text: str = ""
-    either: Sequence[Sequence["_Part"]] = ()
+    either: Sequence[Sequence["_PatternPart"]] = ()
     times: str = ""  # that it is there, if not once: "?", or "{0,3}"
 
     @property
@@ -58,7 +58,7 @@ class _Part(NamedTuple):
         return self.begins_with_space or (self.is_optional and before_end and (self.text == " " or self._is_spaced))
 
 
-class Known:
+class KnownWords:
     """The words that stand in some patterns, as a whole or by how they begin or end."""
 
     def __init__(self, patterns: Sequence[str]) -> None:
@@ -75,7 +75,7 @@ class Known:
         """Return whether a word stands in one of the patterns, or may be part of what does."""
         return word in self.whole or word.startswith(tuple(self.beginnings)) or word.endswith(tuple(self.endings))
 
-    def _learn(self, parts: Sequence[_Part], *, ends: bool) -> None:
+    def _learn(self, parts: Sequence[_PatternPart], *, ends: bool) -> None:
         """Note the words of these parts, after which a word `ends`, or goes on."""
         after, after_ends = None, False  # the part behind, and whether a word ends behind that
         for part in reversed(parts):
@@ -93,12 +93,12 @@ class Known:
             after, after_ends, ends = part, ends, part.leaves_word(before_end=ends)
 
 
-class Writer(dict[str, str]):
+class WordWriter(dict[str, str]):
     """How words are written for these patterns. Of what is no word of English, nothing is kept."""
 
     def __init__(self, patterns: Sequence[str]) -> None:
         """Read the patterns."""
-        self._known = Known(patterns)
+        self._known = KnownWords(patterns)
         self._lengths = sorted(self._known.lengths)
 
     def write(self, words: str) -> str:
@@ -114,7 +114,7 @@ class Writer(dict[str, str]):
         return written
 
 
-def _endings(part: _Part | None, *, is_last: bool) -> set[str]:
+def _endings(part: _PatternPart | None, *, is_last: bool) -> set[str]:
     """Return what a word ends with that begins with any letters."""
     if part is None or not is_last or part.times or not part.either:
         raise _CannotTell
@@ -131,28 +131,28 @@ def _bounds(times: str) -> tuple[int, int]:
     return numbers[0], numbers[-1] if not times.endswith(",}") else numbers[0] - 1
 
 
-def _parse(pattern: str) -> _Part:
+def _parse(pattern: str) -> _PatternPart:
     tokens = list(_TOKEN.finditer(pattern))
     if any(token["other"] for token in tokens):
         raise _CannotTell
-    return _Part(either=_either(iter([*(token[0] for token in tokens), ")"])))
+    return _PatternPart(either=_either(iter([*(token[0] for token in tokens), ")"])))
 
 
-def _either(written: Iterator[str]) -> Sequence[Sequence[_Part]]:
+def _either(written: Iterator[str]) -> Sequence[Sequence[_PatternPart]]:
     """Return what stands here until the bracket closes."""
-    either = [list[_Part]()]
+    either = [list[_PatternPart]()]
     for sign in written:
         if sign == ")":
             break
         if sign == "|":
             either.append([])
         elif sign == "(?:":
-            either[-1].append(_Part(either=_either(written)))
+            either[-1].append(_PatternPart(either=_either(written)))
         elif sign in {"?", "+"} or sign.startswith("{"):
             repeated = either[-1][-1]
             if repeated.times or (repeated.is_word and sign != "?"):
                 raise _CannotTell
             either[-1][-1] = repeated._replace(times=sign)
         else:
-            either[-1].append(_Part(sign))
+            either[-1].append(_PatternPart(sign))
     return either

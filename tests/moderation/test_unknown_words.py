@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from moderation.screening import phrasebook
 from moderation.screening.patterns import Patterns, expand
 from moderation.screening.reading import read
-from moderation.screening.unknown_words import Writer
+from moderation.screening.unknown_words import WordWriter
 
 BOOK = phrasebook.english()
 [(SOUGHT, _)] = BOOK.sought
@@ -30,12 +30,12 @@ WRITTEN = [expand(phrase.text, BOOK.slots) for phrase in BOOK.phrases]
     ],
 )
 def test_a_word_stays_that_a_pattern_may_have(pattern: str, words: str, written: str) -> None:
-    assert Writer([expand(pattern, {})]).write(words) == written
+    assert WordWriter([expand(pattern, {})]).write(words) == written
 
 
 @pytest.mark.parametrize("pattern", ["a.b", "x[a-z]{2,3}y[a-z]", "ab{2}", r"\w d"])
 def test_where_a_pattern_cannot_be_read_all_words_stay(pattern: str) -> None:
-    assert Writer([pattern, "heron"]).write("some words") == "some words"
+    assert WordWriter([pattern, "heron"]).write("some words") == "some words"
 
 
 def test_no_phrase_is_missed_in_the_sets() -> None:
