@@ -12,13 +12,12 @@ from forum.content import boards
 from forum.core import clock
 from forum.core.weekly_hours import WEEK
 from tests.browser.house import House
-from tests.browser.steps import call, comes, follow, look, main, press
-from tests.browser.test_journeys import decide, open_the_case
+from tests.browser.steps import call, comes, decide, follow, look, main, open_the_case, press
 from tests.support import make, scenes
 
 CRY = "I have took all\nthe tablets and nobody is here."
 ALWAYS = {"weekdays": list(WEEK), "starts": "00:00", "ends": "00:00"}
-OPEN = {"week": [{"weekdays": list(WEEK), "opens": "00:00", "closes": "00:00"}]}
+DAY_AND_NIGHT = [{"weekdays": list(WEEK), "opens": "00:00", "closes": "00:00"}]
 NIGHT_BOARD = "child-protection"
 
 
@@ -84,7 +83,7 @@ async def test_a_first_post_of_the_night_waits_and_is_published_in_the_morning(h
             await press(page, "Send")
             await expect(main(page)).to_contain_text("A moderator reads it first")
             where = page.url.partition("?")[0]
-            await make.hours(services, "hold_newcomers", NIGHT_BOARD, **OPEN)
+            await make.hours(services, "hold_newcomers", NIGHT_BOARD, week=DAY_AND_NIGHT)
             async with (
                 house.visitor("guest", java_script_enabled=False) as guest,
                 house.visitor("orla", java_script_enabled=False) as orla,

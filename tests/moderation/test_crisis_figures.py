@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,9 @@ SETS = Path(__file__).with_name("sets")
 EXPLICIT, DOMAIN, GENTLER = ("present",), ("attempt", "danger", "child"), ("disclosure", "carer", "encouragement")
 
 
+find = cache(crisis.find)  # several tests count the same sentences
+
+
 class Sentence(NamedTuple):
     group: str
     kind: str
@@ -22,7 +26,7 @@ class Sentence(NamedTuple):
 
     @property
     def found(self) -> list[Finding]:
-        return crisis.find(self.text)
+        return find(self.text)
 
     @property
     def is_acute(self) -> bool:
@@ -88,7 +92,7 @@ def test_lines_that_a_machine_broke_hide_nothing_and_call_for_nothing(half: str,
 
     def acute(of: Sequence[Sentence]) -> list[bool]:
         texts = [textwrap.fill(f"{others} {one.text.strip()}{_end(one.text)} It rains again.", width) for one in of]
-        return [any(found.is_acute for found in crisis.find(text)) for text in texts]
+        return [any(found.is_acute for found in find(text)) for text in texts]
 
     danger, ordinary = sentences(half, *EXPLICIT, *DOMAIN), list(_read(f"ordinary_{half}"))
     assert share(danger, f"{half}, in lines of {width}, danger: acute", acute(danger)) >= 0.90
@@ -102,7 +106,7 @@ def test_few_posts_of_a_mixed_community_call_somebody() -> None:
     halves = ("seen", "aside")
     posts = [one.text for half in halves for one in (*_read(f"ordinary_{half}"), *sentences(half, "scope"))]
     posts += [text for half in halves for text in _texts(yaml.safe_load((SETS / f"spam_{half}.yaml").read_text()))]
-    calls = [text for text in posts if any(found.is_acute for found in crisis.find(text))]
+    calls = [text for text in posts if any(found.is_acute for found in find(text))]
     rate = 200 * share(posts, "mixed community: posts that call somebody", [text in calls for text in posts])
     print(f"mixed community: {rate:.1f} calls in 200 posts")  # noqa: T201 - the figures
     assert rate <= 5
