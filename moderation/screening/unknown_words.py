@@ -71,10 +71,6 @@ class KnownWords:
         except _CannotTell:
             self.beginnings.add("")
 
-    def has(self, word: str) -> bool:
-        """Return whether a word stands in one of the patterns, or may be part of what does."""
-        return word in self.whole or word.startswith(tuple(self.beginnings)) or word.endswith(tuple(self.endings))
-
     def _learn(self, parts: Sequence[_PatternPart], *, ends: bool) -> None:
         """Note the words of these parts, after which a word `ends`, or goes on."""
         after, after_ends = None, False  # the part behind, and whether a word ends behind that
@@ -98,20 +94,27 @@ class WordWriter(dict[str, str]):
 
     def __init__(self, patterns: Sequence[str]) -> None:
         """Read the patterns."""
-        self._known = KnownWords(patterns)
-        self._lengths = sorted(self._known.lengths)
+        known = KnownWords(patterns)
+        self._whole, self._beginnings, self._endings = known.whole, tuple(known.beginnings), tuple(known.endings)
+        self._lengths = sorted(known.lengths)
 
     def write(self, words: str) -> str:
         """Return a text of words with all those alike that no pattern knows."""
-        return " ".join(map(self.__getitem__, words.split(" ")))
+        apart = words.split(" ")
+        written = {word: self[word] for word in set(apart)}  # each once: what is not kept takes longer
+        return " ".join(map(written.__getitem__, apart))
 
     def __missing__(self, word: str) -> str:
-        written = word
-        if len(word) > 1 and word.isascii() and word.isalpha() and not self._known.has(word):
-            written = "x" * self._lengths[bisect_right(self._lengths, len(word)) - 1]
+        written = word if self._may_have(word) else "x" * self._lengths[bisect_right(self._lengths, len(word)) - 1]
         if word in frequent_english():
             self[word] = written
         return written
+
+    def _may_have(self, word: str) -> bool:
+        """Return whether a word may stand in one of the patterns, other than as some word."""
+        if len(word) < 2 or not word.isascii() or not word.isalpha():
+            return True
+        return word in self._whole or word.startswith(self._beginnings) or word.endswith(self._endings)
 
 
 def _endings(part: _PatternPart | None, *, is_last: bool) -> set[str]:
