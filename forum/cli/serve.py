@@ -90,16 +90,17 @@ def run_demo(
         keys = find_keys(settings.data) or fail(f"There is no demonstration in {settings.data}.")
         out.print(*_sign_ins(keys), sep="\n", highlight=False, soft_wrap=True)
         return
-    host = host or settings.host
+    host, port = host or settings.host, settings.port if port is None else port
     if not for_everybody and not _is_this_machine(host):
         fail(EVERYBODY)
+    if "public_url" not in settings.model_fields_set:  # else the links in its mails lead to another forum, or nowhere
+        os.environ["FORUM_PUBLIC_URL"] = _address(host, port)
     first_worker = worker.fork() if with_worker else None
     with _alone(settings), database_of(settings, processes=2) as url:
         first_steps(url)
         keys = with_work(url, lambda work: _fill_demo(work, settings.data))
         mails = f"Mails go to {smtp.choose_transport(settings)}"
         lines = (mails, "", "Sign in there as one of these.", *CODES, *_sign_ins(keys), "")
-        port = settings.port if port is None else port
         listening = Listening(host=host, port=port, processes=1, with_worker=with_worker)
         _serve(settings, url, listening, lines, first_worker)
 
@@ -114,6 +115,10 @@ def openapi() -> None:
 def _alone(settings: Settings) -> AbstractContextManager[None]:
     """Return a block in which nobody else serves a forum from the same folder, if PostgreSQL runs there."""
     return nullcontext() if settings.database_url else embedded_postgres.serving(settings.data)
+
+
+def _address(host: str, port: int) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _sign_ins(keys: DemoKeys) -> list[str]:
@@ -170,7 +175,7 @@ def _serve(
     host, port, workers = listening.host, listening.port, listening.processes
     # For this process's application, and for its workers': through a pooler, where there is one.
     os.environ["FORUM_DATABASE_URL"] = settings.database_url or url
-    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    address = _address(host, port)
     where = f"Open {address} in a browser" if settings.pages else f"The forum is at {address}, without pages"
     for line in (where, f"Its API is explained at {address}/api/v1/docs", *lines, STOP):
         out.print(line, highlight=False, soft_wrap=True)

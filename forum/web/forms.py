@@ -25,6 +25,8 @@ CARRIED = frozenset(
 )
 # What a page never sends back: it would stand in the browser's memory, on a device that others use.
 SECRET = frozenset({"password", "current", "new", "code", "credential", "token"})
+# What is wrong with boxes and buttons that nobody chose.
+UNTICKED = frozenset({"not_chosen", "not_stated"})
 
 
 class FormModel(BaseModel):
@@ -80,7 +82,12 @@ class Form:
         return Form(values, {name: value for name, value in self.lists.items() if name not in names})
 
     def shows(self, name: str) -> bool:
-        """Return whether somebody sees this field on the page: a browser sends each one that is there."""
+        """Return whether somebody sees this field on the page.
+
+        A browser sends each field that is there, but no box that nobody ticked: of these, the fault says it.
+        """
+        if self.faults.get(name) in UNTICKED:
+            return True
         return name in (self.sent or self.values) and name not in CARRIED
 
     def refused(self, error: ForumError) -> "Form":
