@@ -17,7 +17,7 @@ DONE: Mapping[str, str] = {
     "unpinned": mark("The thread has no fixed place any more."),
     "moved": mark("The thread is on its new board."),
     "helped": mark("We are glad. Nobody looks for an answer here now. Write again whenever you need one."),
-    "thread-kept": mark("It is yours to answer. Others see that."),
+    "thread-kept": mark("It is yours to answer, and stands under “You will answer”. Others see that."),
     "thread-given-back": mark("It waits for everybody again."),
     "no-answer": mark("It waits no more. When somebody asks again, it comes back."),
     "adviser-note": mark("Your note is here now."),

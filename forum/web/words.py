@@ -136,9 +136,7 @@ BY_CODE: Mapping[str, str] = {
     "appeal_time_over": mark("The time to ask for a second look is over."),
     "handle_changed_recently": mark("You can take another short name once in 90 days."),
     "handle_looks_like_another": mark("This looks like the name of somebody else here. Please choose another."),
-    "invalid_handle": mark(
-        "Use 3 to 30 letters and digits, without spaces. A dot, “-” or “_” can stand between them."
-    ),
+    "invalid_handle": mark("Use 3 to 30 letters and digits, without spaces. A dot, “-” or “_” can stand between them."),
     "invalid_name": mark("Use 1 to 60 letters, and not many accents on one."),
     "name_has_badge": mark("This has a sign in it that looks like one of ours. Please leave it out."),
     "handle_taken": mark("Somebody has this name already. Please choose another."),
