@@ -33,6 +33,7 @@ DONE: Mapping[str, str] = {
     "signed-in": mark("You are signed in."),
     "signed-out": mark("You are signed out."),
     "told": mark("You are told of new posts here from now on."),
+    "told-as-usual": mark("You are told again as if you had chosen nothing here."),
     "not-told": mark("You are not told of new posts here any more."),
     "help-away": mark("We have put it away. You find who helps under “Help now” on every page."),
     "read-thread": mark("We have noted how far you have read."),
