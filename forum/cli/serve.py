@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import sys
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ WithWorker = Annotated[
 @cli.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on; FORUM_HOST")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; FORUM_PORT")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; FORUM_PORT")] = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer requests")] = 1,
     with_worker: WithWorker = True,
 ) -> None:
@@ -65,6 +66,7 @@ def serve(
     lines = () if settings.smtp_url else (f"Without FORUM_SMTP_URL, mails go to {smtp.choose_transport(settings)}",)
     port = settings.port if port is None else port
     listening = Listening(host=host or settings.host, port=port, processes=workers, with_worker=with_worker)
+    _refuse_a_taken_port(listening.host, port)
     first_worker = worker.fork() if with_worker else None
     with _alone(settings), database_of(settings, listening.all_processes) as url:
         first_steps(url)
@@ -75,7 +77,7 @@ def serve(
 @cli.command(name="demo")
 def run_demo(
     host: Annotated[str | None, typer.Option(help="Address to listen on; FORUM_HOST")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; FORUM_PORT")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; FORUM_PORT")] = None,
     with_worker: WithWorker = True,
     only_codes: Annotated[bool, typer.Option("--codes", help="Only print the sign-ins, with codes of now")] = False,
     for_everybody: Annotated[
@@ -93,6 +95,7 @@ def run_demo(
     host, port = host or settings.host, settings.port if port is None else port
     if not for_everybody and not _is_this_machine(host):
         fail(EVERYBODY)
+    _refuse_a_taken_port(host, port)
     if "public_url" not in settings.model_fields_set:  # else the links in its mails lead to another forum, or nowhere
         os.environ["FORUM_PUBLIC_URL"] = _address(host, port)
     first_worker = worker.fork() if with_worker else None
@@ -151,6 +154,16 @@ def _is_this_machine(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _refuse_a_taken_port(host: str, port: int) -> None:
+    """End here, before anything is started or written: else the reason would be the last of many lines."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does: a forum that has just stopped
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            fail(f"The forum cannot listen at {host}, port {port}: {error.strerror}. --port chooses another port.")
 
 
 @dataclass(frozen=True, kw_only=True)

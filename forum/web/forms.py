@@ -86,9 +86,8 @@ class Form:
 
         A browser sends each field that is there, but no box that nobody ticked: of these, the fault says it.
         """
-        if self.faults.get(name) in UNTICKED:
-            return True
-        return name in (self.sent or self.values) and name not in CARRIED
+        is_there = name in (self.sent or self.values) or self.faults.get(name) in UNTICKED
+        return is_there and name not in CARRIED
 
     def refused(self, error: ForumError) -> "Form":
         """Return the same form with what is wrong with it, without the secrets that were typed."""

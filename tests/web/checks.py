@@ -20,7 +20,7 @@ THEIRS, CHARITY = {"words"}, {"help", "text", "lead"}
 # Words of programs, not of people. The first two are verbs of HTTP only in capitals.
 RESERVED = re.compile(r"\bPOST\b|\bGET\b|\bAPI\b|/api/|(?i:\binvalid\b|\berrors?\b|\boops\b|\bplease try harder\b)|!")
 # Two sentences, or a sentence and a link, without a space between them: a template's line end went with its last tag.
-STUCK = re.compile(r"[a-z][.?!][A-Z]|[a-z]:[A-Za-z]")
+STUCK = re.compile(r"[a-z][.?!][A-Z]|(?<!\{lin)[a-z]:[A-Za-z]")  # but {link:this} of templates
 REFERENCES = ("aria-labelledby", "aria-describedby", "aria-controls", "for", "headers")
 ADDRESSES = ("href", "src", "action", "formaction", "data", "poster")
 OPENS_PROGRAMS = ("tel:", "sms:", "mailto:", "otpauth:")  # of the device itself
@@ -134,7 +134,7 @@ def _code(every: list[Element]) -> Iterator[str]:
 
 def _sentences(tree: Element) -> Iterator[str]:
     for element in ours(tree, THEIRS | CHARITY | {"links"}):  # links of a row stand apart by their style
-        if element.tag == "p" and (found := STUCK.search("".join(element.itertext()))):
+        if element.tag == "p" and not is_theirs(element) and (found := STUCK.search("".join(element.itertext()))):
             yield f"no space: {found.string[max(0, found.start() - 20) : found.end() + 20]}"
 
 

@@ -43,7 +43,9 @@ async def test_one_tap_follows_a_thread_and_another_does_not(app: FastAPI, servi
         switched = await form(heron, page, f"{path}/subscription")
         assert switched.headers["Location"] == f"{path}?done=not-told"
         page = await page_of(heron, path)
-        assert "not even when somebody answers you. Notifications on Only when somebody answers me" in text_of(page.text)
+        assert "not even when somebody answers you. Notifications on Only when somebody answers me" in text_of(
+            page.text
+        )
         switched = await form(heron, page, f"{path}/subscription/forget")
         assert switched.headers["Location"] == f"{path}?done=told-as-usual"
         page = await page_of(heron, path)

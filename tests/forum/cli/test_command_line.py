@@ -5,6 +5,7 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Coroutine, Iterator
@@ -471,6 +472,12 @@ def test_more_processes_than_the_database_has_connections_for_are_refused_before
     _refused(told, "up to 152 connections")
     for sentence in ("21 for each of 7 processes", "permits 97", "FORUM_POOL_SIZE to 6 or less", "max_connections"):
         assert sentence in told[1]
+
+
+def test_a_port_that_somebody_else_has_is_told_before_anything_is_started(forum: Forum) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        _refused(forum("serve", "--port", str(port)), f"at 127.0.0.1, port {port}: Address already in use")
 
 
 def test_a_postgresql_that_is_too_old_is_told_in_a_sentence_before_anything_is_done(
