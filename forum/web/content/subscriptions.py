@@ -71,7 +71,7 @@ async def switch_board(slug: Slug, visit: OwnForm) -> Response:
 
 @router.post("/threads/{id}/subscription/forget")
 async def forget_thread(id: Id, visit: OwnForm) -> Response:
-    """Forget what somebody chose for a thread: they are told of answers to them, and of what they chose for the board."""
+    """Forget what somebody chose for a thread: they are told of answers, and what they chose for the board counts."""
     wanted = visit.form.parse(BackForm)
     await visit.act(subscriptions.forget_thread, id)
     return _back(visit, wanted, f"/threads/{id}", "told-as-usual")
@@ -79,7 +79,7 @@ async def forget_thread(id: Id, visit: OwnForm) -> Response:
 
 @router.post("/boards/{slug}/subscription/forget")
 async def forget_board(slug: Slug, visit: OwnForm) -> Response:
-    """Forget what somebody chose for a board: they are told of answers to them, and in threads that they chose."""
+    """Forget what somebody chose for a board: they are told of answers, and in threads what they chose for these."""
     wanted = visit.form.parse(BackForm)
     await visit.act(subscriptions.forget_board, slug)
     return _back(visit, wanted, f"/boards/{slug}", "told-as-usual")
