@@ -55,8 +55,8 @@ DONE: Mapping[str, str] = {
     # one's account
     "accepted": mark("Thank you. It is noted that you keep to the rules."),
     "confirmed": mark("Your e-mail address is confirmed."),
-    "link-sent": mark("If there is an account, we have sent a mail. Please look into your mailbox."),
-    "mailed": mark("We have sent a mail. Please look into your mailbox."),
+    "link-sent": mark("If there is an account, we have sent a mail. Please check your e-mail."),
+    "mailed": mark("We have sent a mail. Please check your e-mail."),
     "invitation-accepted": mark("You have accepted. Please sign in again, and set up the second step."),
     "read": mark("All of it is marked as read."),
     "second-step-off": mark("The second step is off."),

@@ -152,7 +152,7 @@ BY_CODE: Mapping[str, str] = {
     "password_too_short": mark("This password is too short. Four words in a row are a good one."),
     "password_too_weak": mark("This password is easily guessed. Four words in a row are a good one."),
     "not_chosen": mark("Please choose one of these."),
-    "not_stated": mark("Please tick this box. Without it you can go on reading."),
+    "not_stated": mark("Please tick this box. Without it you can read here, but not join."),
     "quiet_hours_empty": mark("The quiet hours end when they begin. For none, leave both empty."),
     "quiet_hours_half": mark("Write when the quiet hours begin and when they end, or leave both empty."),
     "report_not_dismissed": mark("You can ask for a second look only where nothing was done."),
