@@ -96,7 +96,8 @@ def run_demo(
     if not for_everybody and not _is_this_machine(host):
         fail(EVERYBODY)
     _refuse_a_taken_port(host, port)
-    if "public_url" not in settings.model_fields_set:  # else the links in its mails lead to another forum, or nowhere
+    if port and "public_url" not in settings.model_fields_set:
+        # Else the links in its mails lead to another forum, or nowhere.
         os.environ["FORUM_PUBLIC_URL"] = _address(host, port)
     first_worker = worker.fork() if with_worker else None
     with _alone(settings), database_of(settings, processes=2) as url:

@@ -486,8 +486,8 @@ def test_a_postgresql_that_is_too_old_is_told_in_a_sentence_before_anything_is_d
     monkeypatch.setattr(embedded_postgres, "OLDEST_MAJOR", 99)
     monkeypatch.setattr(database, "migrate", lambda *_: pytest.fail("It was migrated."))
     commands = [
-        "serve",
-        "demo",
+        "serve --port 0",
+        "demo --port 0",
         "worker",
         "migrate",
         "mail list",
