@@ -73,9 +73,9 @@ class SaidBefore:
         return next(self._read("number = ?", number), None)
 
     def by(self, called: str) -> Iterator[Written]:
-        """Give the last posts by whoever was called so, the last one first; who quotes words quotes what was said lately.
+        """Give the last posts by whoever was called so, the last one first.
 
-        Of two people alone in a thread, each quote would else be sought in half of it.
+        People quote what was said lately; where two write a long thread, each quote would else be sought in half of it.
         """
         return self._read(f"called = ? ORDER BY number DESC LIMIT {LOOKED_BACK}", called)
 
