@@ -143,7 +143,7 @@ NONE: list[tuple[bytes, str]] = [
     (b"USE `a`;" + CREATE + ROW + b"USE `b`;" + CREATE + ROW, "holds two databases, a and b, and each has a table"),
     (CREATE + ROW.replace(b"phpbb_posts", b"a.phpbb_posts") + b"USE `b`;" + ROW, "holds two databases, a and b"),
     (b"/*!40101 SET SQL_MODE='ANSI,NO_BACKSLASH_ESCAPES' */;" + ROWS, "in the mode NO_BACKSLASH_ESCAPES"),
-    (CREATE + b"INSERT INTO phpbb_posts SET post_id = 1;", "“INSERT INTO phpbb_posts SET pos…” cannot be understood"),
+    (CREATE + b"INSERT INTO phpbb_posts SET post_id = 1;", "“INSERT INTO phpbb_posts SET po…” cannot be understood"),
     (b"-- PostgreSQL database dump\nSET x = 1;", "a dump of PostgreSQL"),
     (b"PRAGMA foreign_keys=OFF;", "is no dump of a MySQL database"),
     (ROWS + b"Fatal error: out of memory", "“Fatal error: out of memory” begins none"),
