@@ -58,6 +58,7 @@ TABLES: Mapping[str, tuple[str, str]] = {
     "privmsgs": ("msg_id", ""),
 }  # fmt: skip
 _NEEDED = ("forums", "topics", "posts", "users")  # without one of these, a dump is no whole board
+_OF_WORDPRESS = ("posts", "comments", "options")  # tables that it has
 _KEYS = {"posts": "post_id", "topics": "topic_id", "forums": "forum_id", "users": "user_id"}
 _INDEXES = {"posts": "topic_id", "attachments": "post_msg_id", "poll_options": "topic_id", "user_group": "user_id"}
 _LONGEST_FIRST = sorted(TABLES, key=len, reverse=True)
@@ -202,5 +203,10 @@ def _no_board(dump: Source, tables: Sequence[str], prefixes: Mapping[str, bytes]
     if not tables:
         return f"{dump} holds no table at all: export the whole database, structure and data."
     names = sorted(set(tables))
+    if any({f"{name.removesuffix('posts')}{other}" for other in _OF_WORDPRESS} <= {*names} for name in names):
+        return (
+            f"{dump} is a database of WordPress: there, choose Tools, Export, All content, and give that file. The "
+            "database goes behind --people."
+        )
     some = ", ".join(names[:8]) + (" and others" if len(names) > 8 else "")
     return f"{dump} is no dump of phpBB: it holds {some}, and no table config that says which version the board has."

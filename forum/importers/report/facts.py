@@ -84,7 +84,7 @@ class PeopleCount:
             self.without_password += 1
         elif not is_known(person.password):
             kind = _KIND.match(person.password)
-            self.passwords[kind.group() if kind else "of an unknown kind"] += 1
+            self.passwords[kind.group() if kind else "unknown"] += 1
 
     def _name(self, person: PersonRecord, namer: Namer, handle: str | None) -> None:
         given = namer.name_member(person.old, person.name, was_staff=bool(person.was), handle=handle)

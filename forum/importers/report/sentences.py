@@ -163,7 +163,7 @@ def _people(facts: Facts) -> Iterator[Line]:
     people = facts.people
     yield Line("Members sign in with the name that they had, as they typed it, and their old password.")
     for kind, count in people.passwords.items():
-        yield Line(f"Members with a password of the kind {kind}, which cannot be used here: they get a new one", count)
+        yield Line(f"Members whose password is of a kind that cannot be used here ({kind}): they get a new one", count)
     yield from _counted(
         ("Members without a password: they choose one by mail", people.without_password),
         ("Members without an address for mail", people.without_address),
