@@ -320,7 +320,7 @@ def test_what_is_no_such_board_is_one_sentence(tmp_path: Path) -> None:
     both = OldBoard("", "", {**{f"a_{n}": t for n, t in two.items()}, **{f"b_{n}": t for n, t in two.items()}})
     words = Table(("ID", "post_author", "post_content"), lambda: [(1, 1, "Hello")])
     other = OldBoard("", "", {"wp_posts": words, "wp_users": words, "wp_options": words})
-    blog = OldBoard("", "kin_", {name: words for name in ("posts", "users", "options", "comments")})
+    blog = OldBoard("", "kin_", dict.fromkeys(("posts", "users", "options", "comments"), words))
     cases: list[tuple[OldBoard, str]] = [
         (changed(sound, config=old), "is phpBB 2: update it"),
         (changed(sound, config=new), "is phpBB 4.0.0-a1; only"),
