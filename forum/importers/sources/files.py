@@ -113,7 +113,8 @@ def _refuse(start: bytes, path: Path) -> None:
 def _open_member(archive: zipfile.ZipFile, path: Path, stack: ExitStack, member: str) -> _Unpacked:
     dumps = [info for info in archive.infolist() if (info.filename == member if member else _is_named(info, ".sql"))]
     if len(dumps) != 1:
-        raise CannotMove(f"{path} holds {len(dumps)} .sql files, and exactly one is needed.")
+        advice = "export the whole database as one file" if dumps else "give the file with the database"
+        raise CannotMove(f"{path} holds {len(dumps)} .sql files, and exactly one is needed: {advice}.")
     if dumps[0].flag_bits & 1:
         raise CannotMove(f"{path} has a password: unpack it yourself, and give what is in it.")
     return stack.enter_context(archive.open(dumps[0]))
