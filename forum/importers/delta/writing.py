@@ -70,7 +70,7 @@ class ChangeWriting:
         self.batch = BatchRows(self.setting)
         self.approvals = list[OldApproval]()
         self.new_posts = list[NewPost]()
-        self.has_hidden = False  # or shown
+        self.is_count_changed = False  # as posts were hidden or shown
         self.opening: Visibility | None = None  # what the first post became
         self.words: dict[str, list[NewPost]] = {}  # of each post, by old id
         for new in self.change.posts:
@@ -82,7 +82,7 @@ class ChangeWriting:
         await self._reword([one for one in changing if Step.REWORD in one.steps])
         await self._show_or_hide(changing)
         await self._add_new()
-        if self.new_posts or self.has_hidden:
+        if self.new_posts or self.is_count_changed:
             await refresh_thread(session, self.thread.id, self.opening)
         if self.change.is_first:
             await self._change_thread()
@@ -195,7 +195,7 @@ class ChangeWriting:
 
     async def _set(self, post: Post, to: Visibility, held_because: str | None = None) -> None:
         await change_visibility(self.session, post, to, self.setting.now, held_because=held_because)
-        self.has_hidden = True
+        self.is_count_changed = True
         if post.number == 1:
             self.opening = to
 
