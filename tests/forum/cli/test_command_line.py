@@ -589,3 +589,13 @@ def test_counts_are_counted_again_and_put_right(forum: Forum, database_url: str)
     assert ("threads of board 1: 3 is kept, and counting gives 0" in told, status) == (True, 1)
     assert "2 counts were wrong, and are right now." in _done(forum("check", "--counts", "--mend"), "right")
     assert "Every count is right." in _done(forum("check", "--counts"), "right")
+
+
+def test_a_check_of_a_board_of_which_nothing_moved_says_so(
+    forum: Forum, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FORUM_DATA", str(tmp_path))
+    dump = old_boards.write(old_boards.make_board(), tmp_path / "board.sql")
+    said, complaint, code = forum("import", "check", str(dump))
+    assert (said.strip(), code) == ("", 1)
+    assert complaint.strip() == "Nothing of phpbb https://old.example.org/forum/ has moved here."
