@@ -12,7 +12,7 @@ from itertools import islice
 from moderation.screening import phrasebook
 from moderation.screening.finding import CrisisKind, Finding, FindingKind, Level, some_of_each
 from moderation.screening.phrasebook import NOT, Meaning, Phrasebook, Scope
-from moderation.screening.reading import STOP, read
+from moderation.screening.reading import STOP, Reading, read
 
 RANK = {kind: place for place, kind in enumerate(CrisisKind)}
 MATCHES_MAX = 100  # in one text: more would tell a moderator nothing new, and each is looked at in its sentence
@@ -31,13 +31,18 @@ def find(text: str, book: Phrasebook | None = None) -> list[Finding]:
     """Return the words of danger in a text: those that the book has phrases for, without one ours."""
     book = book or phrasebook.english()
     reading = read(text, book.dictionary)
-    matches = list(_matches(book, reading.words))
-    if not matches:
-        return []
-    return [
-        Finding(FindingKind.CRISIS, *reading.span(match.start, match.end), match.kind, book.version, match.level)
-        for match in _apart(matches)
-    ]
+    matches = _in_text(book, reading)
+    if "\n" in reading.folded and (unwrapped := reading.unwrapped):
+        # Many end a sentence with a line alone, so each line is read by itself; this adds what goes on in the next.
+        more = [one for one in _in_text(book, unwrapped) if "\n" in reading.text[one.start : one.end]]
+        matches = _apart([*matches, *more]) if more else matches
+    return [Finding(FindingKind.CRISIS, one.start, one.end, one.kind, book.version, one.level) for one in matches]
+
+
+def _in_text(book: Phrasebook, reading: Reading) -> list[_Match]:
+    """Return the matches that count, where they stand in the text that was read."""
+    found = _apart(list(_matches(book, reading.words)))
+    return [_Match(one.kind, one.level, *reading.span(one.start, one.end)) for one in found]
 
 
 def _matches(book: Phrasebook, words: str) -> Iterator[_Match]:
@@ -97,7 +102,7 @@ def _together(book: Phrasebook, words: str) -> Iterator[_Match]:
 
 
 def _apart(matches: list[_Match]) -> list[_Match]:
-    """Return the matches without those that overlap one that counts more, in the order of the words."""
+    """Return the matches without those that overlap one that counts more, in their order."""
     kept = list[_Match]()
     for match in sorted(matches, key=lambda one: (one.level != Level.ACUTE, RANK[one.kind], one.start - one.end)):
         if all(match.end <= other.start or other.end <= match.start for other in kept):

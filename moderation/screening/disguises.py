@@ -12,7 +12,10 @@ from functools import cached_property
 from itertools import accumulate, islice, pairwise, product
 from typing import NamedTuple
 
+import re2
+
 from moderation.screening.frequent_words import frequent_english, latin_look_alike
+from moderation.screening.patterns import options
 
 VERSION = "1"  # raise it with every change of how words are read
 SHORTEST_SPELT = 4  # letters that stand apart: three are initials, or the points of a list
@@ -30,6 +33,8 @@ _TWICE = re.compile(r"(.)\1")
 _STRETCHED = re.compile(r"(.)\1\1+")
 _RUN = re.compile(r"(.)\1*", re.DOTALL)
 _SPELT = re.compile(r"(?<![^\W_])(?:[^\W_][ .,·•*_~/|\\+-]{1,3}){2,40}[^\W_](?![^\W_])")
+# Hardly any text of ASCII has one: this tells fast.
+_SPELT_SOON = re2.compile(r"(?:^|[^a-z0-9])[a-z0-9](?:[ .,*_~/|\\+-]{1,3}[a-z0-9]){2,}(?:$|[^a-z0-9])", options())
 _STARRED = re.compile(r"(?<![^\W_*])[^\W\d_]+\*[^\W\d_]+(?![^\W_*])")
 _ALONE = re.compile(r"[^\W_]")
 _SINGLES = ("a", "i", "o")  # words of one letter, which can stand before letters that stand apart
@@ -97,7 +102,8 @@ class Dressed:
     @cached_property
     def words(self) -> tuple[str, ...]:
         """The words as they read plainly, without their places."""
-        return tuple(map(_bare, _WORD.findall(self.folded)))
+        found = _WORD.findall(self.folded)
+        return tuple(map(_bare, found) if _MARKS.search(self.folded) else found)
 
     @cached_property
     def plain(self) -> list[Word]:
@@ -107,9 +113,12 @@ class Dressed:
     @cached_property
     def tight(self) -> list[Word]:
         """The words in order, with what each may be meant as; empty where nothing is in disguise."""
-        read = {chunk: _read(chunk) for chunk in set(self.folded.split())}
+        chunks = set(self.folded.split())
+        english = set(filter(str.isalpha, chunks & frequent_english()))  # these are in no disguise
+        read = {chunk: _read(chunk) for chunk in chunks - english}
         if all(len(readings) == 1 for readings in read.values()):
             return []
+        read.update((word, (word,)) for word in english)
         return [Word(read[found[0]], *_trimmed(found)) for found in _CHUNK.finditer(self.folded)]
 
     @cached_property
@@ -122,6 +131,8 @@ class Dressed:
     @cached_property
     def spelt(self) -> list[Word]:
         """The words whose letters stand apart."""
+        if self.folded.isascii() and not _SPELT_SOON.search(self.folded):
+            return []
         found = []
         for run in _SPELT.finditer(self.folded):
             letters = [letter.start() for letter in _ALONE.finditer(self.folded, *run.span())]

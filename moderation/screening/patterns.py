@@ -11,8 +11,11 @@ from typing import Any
 
 import re2
 
+from moderation.screening.unknown_words import WordWriter
+
 LONGEST = 20_000  # characters of one pattern, its slots filled in
 MEMORY = 256 << 20  # bytes that all states of one set may take; what is not needed is not taken
+IN_SET = 100  # patterns: a set works out what follows for all of them at once, and of many the ways multiply
 _UNBOUNDED = re.compile(r"(?<!\\)[*+]|\{\d+,\}")
 _SLOT = re.compile(r"\{([a-z_]+)\}")
 _WORDS = re.compile(r"\{(\d)(i?)\}")
@@ -71,18 +74,26 @@ def _refused() -> Iterator[None]:
         ) from error
 
 
+def _set(patterns: Sequence[str]) -> "re2.Set":
+    """Return patterns that are sought at once. Raises BadPattern."""
+    together = re2.Set.SearchSet(options())
+    with _refused():
+        for pattern in patterns:
+            together.Add(pattern)
+        together.Compile()
+    return together
+
+
 class Patterns:
     """Several patterns that are sought at once, and then each where it is."""
 
     def __init__(self, patterns: Sequence[str]) -> None:
         """Compile them. Raises BadPattern."""
-        self._set = re2.Set.SearchSet(options())
+        # Of a few, what there is to work out costs less than to write the words.
+        self._writer = WordWriter(patterns) if len(patterns) > IN_SET else None
         # Compiled one by one when the set found them: hardly any text has one, and ours take 5 MB.
         self._each: list[Any] = [f" (?:{pattern}) " for pattern in patterns]
-        with _refused():
-            for whole in self._each:
-                self._set.Add(whole)
-            self._set.Compile()
+        self._sets = [(first, _set(self._each[first : first + IN_SET])) for first in range(0, len(patterns), IN_SET)]
 
     @property
     def steps(self) -> int:
@@ -98,7 +109,7 @@ class Patterns:
 
     def find(self, words: str) -> Iterator[tuple[int, int, int]]:
         """Yield which pattern is where in a text of words, without the spaces around it."""
-        for place in self.places_in(words):
+        for place in self._may_be_in(words):
             at, pattern = 0, self._pattern(place)
             while found := pattern.search(words, at):
                 yield place, found.start() + 1, found.end() - 1
@@ -106,7 +117,11 @@ class Patterns:
 
     def places_in(self, words: str) -> Sequence[int]:
         """Return which patterns are in a text of words."""
-        return sorted(self._set.Match(words) or ())
+        return [first + place for first, these in self._sets for place in sorted(these.Match(words) or ())]
+
+    def _may_be_in(self, words: str) -> Sequence[int]:
+        """Return which patterns are in a text of words, and perhaps some that are not."""
+        return self.places_in(self._writer.write(words) if self._writer is not None else words)
 
     def find_first(self, words: str) -> Iterator[tuple[int, int]]:
         """Yield where each pattern that is in a text of words is first."""
@@ -116,4 +131,4 @@ class Patterns:
 
     def any_in(self, words: str) -> bool:
         """Return whether one of them is in a text of words."""
-        return bool(self._set.Match(words))
+        return any(these.Match(words) for _, these in self._sets)

@@ -21,6 +21,7 @@ from moderation.screening.patterns import options
 STOP = "."  # the end of a sentence or line
 SHORTEST_SLIP = 4  # letters: a slip in a shorter word makes another word too easily
 LONGEST_WORD = 30  # what is longer is no word, and is read by its beginning
+FEWEST_LINES, NARROWEST = 3, 40  # lines of a paragraph, and characters, by which one tells that a machine broke them
 _STOPS = frozenset(".!?;:\n>")
 _TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)*|[.!?;:\n>]")
 _BLOCK = re.compile(r"^[ \t]*>.*$", re.MULTILINE)
@@ -29,10 +30,26 @@ _LOST = re.compile(
     r"\b(do|does|did|ca|wo|is|are|was|were|have|has|had|could|would|should|ai)n t\b"
     r"|\b(i|you|we|they|he|she|it|that|there|what) (m|ve|ll|re)\b"
 )
-_LOST_SOON = re2.compile(_LOST.pattern, options())  # hardly any text has it: this tells fast
 # A word whose letters stand apart: "k i l l", "k.y.s". It does not begin with "a" or "I", which are words.
 _SPELT = re.compile(r"(?<![\w'])[b-hj-z](?:[ .][a-z]){2,}(?![\w'])")
-_SPELT_SOON = re2.compile(r"\b[b-hj-z](?:[ .][a-z]){2}\b", options())
+# Words that sound alike: "won't to" and "want too" mean "want to" before what somebody wants to do.
+_WONT = re.compile(r"\bwon'?t(?= too? [a-z])")
+_TOO = re.compile(
+    r"\b((?:want|wish|need|plann?(?:ing)?|try(?:ing)?|tried|going|ready|about) +)too"
+    r"(?= [a-z])(?! (?:much|many|far|long|soon)\b)"
+)
+_MARKED = re.compile(r"[a-z]+(?:![a-z]+)+")  # "k!ll"
+# Hardly any text has one of these: this tells fast.
+_DRESSED_SOON = re2.compile(
+    rf"{_LOST.pattern}|\b[b-hj-z](?:[ .][a-z]){{2}}\b|\bwon'?t too? |\w too [a-z]|[a-z]![a-z]", options()
+)
+# A line that ends with one of these goes on in the next, which then does not begin with "I".
+_UNFINISHED = re.compile(
+    r"\b(a|an|the|my|your|our|their|his|to|of|from|and|or|but|because|if|not|never|do(?:es)?n'?t|didn'?t)"
+    r"( *\n *)(?!i\b|i'?(?:m|d|ll|ve)\b)(?=[a-z0-9])"
+)
+# The end of a line within a paragraph, which can be the end of a sentence, or not. Points of a list stay apart.
+_WRAPPED = re.compile(r"(?<=[a-z0-9',]) *\n(?=[a-z0-9'])(?!\d{1,2}[.)])")
 _LONG = re.compile(r"(.)\1{2,}")  # "dieeee"
 _DIGITS = [str.maketrans("0134578", letters) for letters in ("oieastb", "oleastb")]  # "d1e", "se1f"
 _ENDINGS = {"'m": "am", "'re": "are", "'ve": "have", "'ll": "will", "'d": "would", "'s": "s"}
@@ -108,7 +125,7 @@ class Dictionary:
     def read(self, token: str) -> str:
         """Return a folded word as it reads: several words for a short form, the right word for a slip of one letter."""
         bare = token.replace("'", "")
-        if meant := self.written.get(token) or self.written.get(bare):
+        if meant := self.written.get(token) or self.written.get(bare) or self.written.get(token.replace("'", " ")):
             return meant
         if 2 < len(bare) == token.count("'") + 1:
             return bare  # its letters stood apart
@@ -144,10 +161,34 @@ class Dictionary:
             return None
         return next((self.written.get(one, one) for one in fewer if one in self.sought or one in self.written), None)
 
-    def joins(self, spelt: re.Match[str]) -> str:
-        """Return a word whose letters stand apart with marks between them that do not part it, if it is sought."""
-        bare = re.sub("[ .]", "", spelt[0])
-        return re.sub("[ .]", "'", spelt[0]) if bare in self.sought or bare in self.written else spelt[0]
+    def undress(self, folded: str) -> str:
+        """Return a folded text in which words that were written apart, or as others that sound alike, are themselves.
+
+        Each stays as long as it was, so that each word keeps its place.
+        """
+        if _DRESSED_SOON.search(folded):
+            folded = _LOST.sub(lambda lost: lost[0].replace(" ", "'"), folded)
+            folded = _SPELT.sub(self._joins, folded)
+            folded = _WONT.sub(lambda wont: "want".ljust(len(wont[0])), folded)
+            folded = _TOO.sub(r"\1to ", folded)
+            folded = _MARKED.sub(self._joins, folded)
+        if self._apart and self._apart[0].search(folded):
+            folded = self._apart[1].sub(lambda apart: apart[0].replace(" ", "'"), folded)
+        return folded
+
+    @cached_property
+    def _apart(self) -> tuple["re2._Regexp", re.Pattern[str]] | None:
+        """Return what finds the short forms of several words, with google-re2, which tells fast, and with `re`."""
+        either = "|".join(re.escape(written) for written in self.written if " " in written)
+        return (re2.compile(rf"\b(?:{either})\b", options()), re.compile(rf"\b(?:{either})\b")) if either else None
+
+    def _joins(self, parted: re.Match[str]) -> str:
+        """Return a word with marks between its letters that do not part it, if it is sought: "k.m.s", "k!ll"."""
+        bare = re.sub("[ .]", "", parted[0])
+        if "!" in bare:
+            plain = bare.replace("!", "i")
+            return plain if plain in self.sought or plain in self.written else parted[0]
+        return re.sub("[ .]", "'", parted[0]) if bare in self.sought or bare in self.written else parted[0]
 
 
 def _gaps(word: str) -> Iterator[str]:
@@ -192,6 +233,12 @@ class Reading:
         return self._origins[tokens[first][0]], self._origins[tokens[last][1] - 1] + 1
 
     @cached_property
+    def unwrapped(self) -> "Reading | None":
+        """The same with the lines of each paragraph joined; None where there is nothing to join."""
+        joined = _WRAPPED.sub(lambda wrap: " " * len(wrap[0]), self.folded)
+        return _reading(self.text, joined, self.dictionary) if joined != self.folded else None
+
+    @cached_property
     def _places(self) -> tuple[list[int], list[tuple[int, int]]]:
         """For each word, where it begins in `words`, and the part of the folded text that it was read from."""
         starts, tokens, length = [1], [(0, 1)], len(f" {STOP} ")
@@ -215,12 +262,26 @@ def read(text: str, dictionary: Dictionary) -> Reading:
     """Read a text. Blocks that are quoted with `>` are somebody else's words, and are left out."""
     own = _BLOCK.sub(lambda block: " " * len(block[0]), text) if ">" in text else text
     folded = _folded(own)
-    if _LOST_SOON.search(folded):
-        folded = _LOST.sub(lambda lost: lost[0].replace(" ", "'"), folded)
-    if _SPELT_SOON.search(folded):
-        folded = _SPELT.sub(dictionary.joins, folded)
+    if "\n" in folded:
+        folded = "\n\n".join(map(_unwrapped, folded.split("\n\n")))
+        folded = _UNFINISHED.sub(lambda end: f"{end[1]}{' ' * len(end[2])}", folded)
+    return _reading(own, folded, dictionary)
+
+
+def _reading(own: str, folded: str, dictionary: Dictionary) -> Reading:
+    folded = dictionary.undress(folded)
     words = " ".join(dictionary.reads(_tokens(folded)))
     return Reading(own, f" {STOP} {words}{words and ' '}{STOP} ", folded, dictionary)
+
+
+def _unwrapped(paragraph: str) -> str:
+    """Join the lines that a machine broke: none had room for the first word of the next."""
+    lines = paragraph.split("\n")
+    widest = max(map(len, lines))
+    if len(lines) < FEWEST_LINES or widest < NARROWEST:
+        return paragraph
+    is_full = (len(line) + 1 + len(after.partition(" ")[0]) > widest for line, after in pairwise(lines))
+    return " ".join(lines) if all(is_full) else paragraph
 
 
 def _folded(text: str) -> str:

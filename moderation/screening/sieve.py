@@ -1,6 +1,6 @@
-"""One scan of a text that says which patterns can be in it: most texts have nothing, and then none of them is run.
+"""A scan of a text that says which patterns can be in it: most texts have nothing, and then none of them is run.
 
-Of each pattern, google-re2 seeks a looser form, all of them at once: without what it cannot do (to look around, and to
+Of each pattern, google-re2 seeks a looser form, many of them at once: without what it cannot do (to look around, and to
 refer back), and with repeats that have no end, so that the scan stays small and no text makes it slow.
 """
 
@@ -23,7 +23,8 @@ _PART = re.compile(
 )
 _SPACES = r"\s\x0b\x1c-\x1f"  # as `re` knows them; those beyond ASCII are read as one of ASCII
 _SCANNED = 512  # texts of which is known what can be in them: the same one is looked through for several things
-_ALWAYS = 0  # the place of the empty pattern: what finds not even that ran out of memory
+_IN_SET = 13  # patterns that are sought at once: of more, the ways in which they can go on together multiply
+_ALWAYS = 0  # the place of the empty pattern in each set: what finds not even that ran out of memory
 _UNSURE = -1  # among the places then: any pattern can be there, or not
 
 
@@ -70,7 +71,7 @@ class Sieve:
     def __init__(self) -> None:
         self.patterns = list[SoughtPattern]()
         self._kinds = dict[str, set[int]]()
-        self._set: re2.Set | None = None
+        self._sets = list[tuple[int, re2.Set]]()  # and how many patterns are in the sets before
         self._scanned = LRUCache[bytes, frozenset[int]](_SCANNED)  # by a digest of the text: no words are kept
 
     def add(self, pattern: re.Pattern[str], *kinds: str) -> SoughtPattern:
@@ -78,7 +79,7 @@ class Sieve:
         is_exact = isinstance(pattern, _OF_RE2) and loosened(pattern) == f"(?:{pattern.pattern})"
         sought = SoughtPattern(pattern, len(self.patterns) + 1, is_exact)
         self.patterns.append(sought)
-        self._set = None  # it is compiled with the next scan
+        self._sets.clear()  # they are compiled with the next scan
         self._scanned.clear()
         for kind in kinds:
             self._kinds.setdefault(kind, set()).add(sought.place)
@@ -93,24 +94,32 @@ class Sieve:
         return Scan(text, places)
 
     def _places_in(self, text: str) -> frozenset[int]:
-        self._set = self._set or self._compiled()
-        hits = set(self._set.Match(text) or ())
+        self._sets = self._sets or self._compiled()
         plain = text if text.isascii() else text.translate(_AS_ASCII)
-        if plain != text:  # both, for patterns of `re` and of google-re2 read it differently
-            hits.update(self._set.Match(plain) or ())
-        return frozenset(hits if _ALWAYS in hits else range(_UNSURE, len(self.patterns) + 1))
+        # Both, for patterns of `re` and of google-re2 read it differently.
+        readings = [text] if plain == text else [text, plain]
+        places = set[int]()
+        for before, together in self._sets:
+            hits = {place for reading in readings for place in together.Match(reading) or ()}
+            if _ALWAYS not in hits:
+                return frozenset(range(_UNSURE, len(self.patterns) + 1))
+            places.update(before + place for place in hits if place != _ALWAYS)
+        return frozenset(places)
 
     def kinds_in(self, scan: Scan) -> set[str]:
         """Return of which kinds something can be in a text."""
         return {kind for kind, places in self._kinds.items() if not places.isdisjoint(scan.places)}
 
-    def _compiled(self) -> re2.Set:
-        together = re2.Set.SearchSet(options())
-        together.Add("")
-        for sought in self.patterns:
-            together.Add(loosened(sought.pattern))
-        together.Compile()
-        return together
+    def _compiled(self) -> list[tuple[int, re2.Set]]:
+        sets = []
+        for before in range(0, len(self.patterns), _IN_SET):
+            together = re2.Set.SearchSet(options())
+            together.Add("")
+            for sought in self.patterns[before : before + _IN_SET]:
+                together.Add(loosened(sought.pattern))
+            together.Compile()
+            sets.append((before, together))
+        return sets
 
 
 class _AsAscii(dict[int, str]):

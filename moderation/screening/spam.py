@@ -8,7 +8,7 @@ from moderation.screening import links
 from moderation.screening.disguises import words_of
 from moderation.screening.finding import Finding, FindingKind, SignEffect
 
-VERSION = "1"  # raise it with every change
+VERSION = "2"  # raise it with every change
 CONTACT, NEAR_COPY = "contact", "near_copy"
 NAMES = (*links.NAMES, CONTACT, NEAR_COPY)
 SHORTEST_COPY = 60  # characters of one's own words: short thanks are alike
@@ -16,11 +16,25 @@ SHORTEST_COPY = 60  # characters of one's own words: short thanks are alike
 # runs forgive more changed words, and so must be shared more.
 RUNS = ((4, 0.6), (2, 0.7))
 _QUOTED = re.compile(r"^[ \t]*>.*$", re.MULTILINE)
-_APP = r"(?:whats?[ ]?app|telegram|signal|viber|snapchat|tg|insta(?:gram)?)"
+_APP = r"(?:whats?[ ]?app|telegram|signal|viber|snap(?:chat)?|tg|insta(?:gram)?)"
+_NETWORK = rf"(?:{_APP}|kik|discord|messenger|tik[ ]?tok|facebook|fb)"
+# Before what is asked of the reader: of others, somebody only tells. "She can ring me on WhatsApp."
+_ASKED = r"(?:^|[,.;:!?(\n]|\b(?:please|pls|plz|just|and|so|or|then|(?:can|could) y?o?u|y?o?u can|feel free to))"
+_OFFERED = r"(?:add|message|msg|dm|pm|inbox|text|find|follow|contact|ring|call|hit|get) (?:me|us)(?: up)?|hmu"
 _ELSEWHERE = links.SIEVE.add(
     re.compile(
         r"(?<![\w.])(?:wa\.me|t\.me|telegram\.me|signal\.me|chat\.whatsapp\.com|api\.whatsapp\.com)/[\w+@.-]{2,60}|"
         rf"(?<!\w){_APP}\b[^\n]{{0,20}}?(?:(?<!\w)@\w{{3,40}}|\+?\d(?:[ ().-]{{0,2}}\d){{6,14}})",
+        re.IGNORECASE,
+    )
+)
+# Nobody says yet where: "add me on snap".
+_ASKED_ELSEWHERE = links.SIEVE.add(
+    re.compile(
+        rf"{_ASKED}[ ]?(?P<asked>(?:{_OFFERED}) (?:over )?(?:on|at|via|through) (?:my )?{_NETWORK}\b(?! ?group))|"
+        rf"\b(?:can|could|shall|let'?s?) (?:we |us )?(?:talk|chat|speak|move|go) (?:on|over|to) {_NETWORK}\b|"
+        rf"\bwhat'?s (?:your|ur) (?:{_NETWORK}|number|e-?mail)(?=[ ]?(?:[?.!,\n]|$))|"
+        rf"\b(?:drop|give|send|dm|pm|inbox|message|msg) me (?:your|ur) (?:{_NETWORK}|number|e-?mail)\b",
         re.IGNORECASE,
     )
 )
@@ -29,7 +43,10 @@ _ELSEWHERE = links.SIEVE.add(
 def find_signs(text: str) -> list[Finding]:
     """Return links that hide where they lead, and how a text says that its author can be reached elsewhere."""
     scan = links.SIEVE.scan(text)
-    return [*links.find(scan), *(contact_at(*found.span()) for found in scan.matches(_ELSEWHERE))]
+    elsewhere = [found.span() for found in scan.matches(_ELSEWHERE)]
+    asked = [found.span("asked" if found["asked"] else 0) for found in scan.matches(_ASKED_ELSEWHERE)]
+    others = [span for span in asked if not any(span[0] < end and start < span[1] for start, end in elsewhere)]
+    return [*links.find(scan), *(contact_at(*span) for span in [*elsewhere, *others])]
 
 
 def contact_at(start: int, end: int) -> Finding:

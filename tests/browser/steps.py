@@ -68,3 +68,23 @@ async def comes(page: Page, path: str, words: str) -> None:
         if words in await main(page).inner_text():
             return
     await expect(main(page)).to_contain_text(words)
+
+
+async def open_the_case(page: Page, title: str) -> None:
+    """Open the case of a thread from a list; of one in danger, the title is folded."""
+    row = main(page).locator("li.card").filter(has_text=title).first
+    await row.get_by_role("link").first.click()
+    await page.wait_for_load_state()
+
+
+async def decide(page: Page, measure: str, reason: str, scripts: bool) -> None:
+    """Decide the case on this page, once it was seen as its author will read it."""
+    await main(page).locator(f"[name=measures][value={measure}]").check()
+    await page.fill("[name=reason]", reason)
+    await look(page, scripts)
+    await press(page, "See what the author will read")
+    await expect(main(page)).to_contain_text("Nothing is decided yet")
+    await look(page, scripts)
+    await press(page, "Decide this")
+    await expect(main(page)).to_contain_text("This case is decided")
+    await look(page, scripts)

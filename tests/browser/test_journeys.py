@@ -7,7 +7,7 @@ from playwright.async_api import Error, Page, Route, expect
 
 from forum.authentication.second_factor import totp
 from tests.browser.house import House
-from tests.browser.steps import ask, follow, look, main, page_faults, press, reply
+from tests.browser.steps import ask, decide, follow, look, main, open_the_case, page_faults, press, reply
 from tests.support import make
 
 RUDE = "You would say that. Your social worker is a lying toad, and so are you."
@@ -73,13 +73,6 @@ async def report(page: Page, words: str, category: str, note: str, scripts: bool
     await expect(page.locator(".done")).to_be_visible()
 
 
-async def open_the_case(page: Page, title: str) -> None:
-    """Open the case of a thread from a list; of one in danger, the title is folded."""
-    row = main(page).locator("li.card").filter(has_text=title).first
-    await row.get_by_role("link").first.click()
-    await page.wait_for_load_state()
-
-
 async def take_the_case(page: Page, title: str, scripts: bool) -> None:
     """Find the case of a thread among those that wait, and take it."""
     await page.goto("/moderation")
@@ -87,19 +80,6 @@ async def take_the_case(page: Page, title: str, scripts: bool) -> None:
     await open_the_case(page, title)
     if await main(page).get_by_role("button", name="Take this case").count():
         await press(page, "Take this case")
-
-
-async def decide(page: Page, measure: str, reason: str, scripts: bool) -> None:
-    """Decide the case on this page, once it was seen as its author will read it."""
-    await main(page).locator(f"[name=measures][value={measure}]").check()
-    await page.fill("[name=reason]", reason)
-    await look(page, scripts)
-    await press(page, "See what the author will read")
-    await expect(main(page)).to_contain_text("Nothing is decided yet")
-    await look(page, scripts)
-    await press(page, "Decide this")
-    await expect(main(page)).to_contain_text("This case is decided")
-    await look(page, scripts)
 
 
 async def test_a_rude_reply_is_reported_decided_and_looked_at_again(house: House, scripts: bool) -> None:

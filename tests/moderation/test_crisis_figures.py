@@ -1,6 +1,8 @@
 """How many of the sentences in `sets/` are found: the half put aside holds the bars. `pytest -s` prints the figures."""
 
+import textwrap
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +16,9 @@ SETS = Path(__file__).with_name("sets")
 EXPLICIT, DOMAIN, GENTLER = ("present",), ("attempt", "danger", "child"), ("disclosure", "carer", "encouragement")
 
 
+find = cache(crisis.find)  # several tests count the same sentences
+
+
 class Sentence(NamedTuple):
     group: str
     kind: str
@@ -21,7 +26,7 @@ class Sentence(NamedTuple):
 
     @property
     def found(self) -> list[Finding]:
-        return crisis.find(self.text)
+        return find(self.text)
 
     @property
     def is_acute(self) -> bool:
@@ -39,7 +44,7 @@ def _read(name: str) -> Iterator[Sentence]:
             yield from (Sentence(group, kind, text) for text in texts)
 
 
-def share(of: Sequence[Sentence], name: str, counted: Sequence[bool]) -> float:
+def share(of: Sequence[object], name: str, counted: Sequence[bool]) -> float:
     print(f"{name}: {sum(counted)} of {len(of)}")  # noqa: T201 - the figures
     return sum(counted) / len(of)
 
@@ -77,6 +82,47 @@ def test_ordinary_posts_are_left_alone(half: str) -> None:
     ordinary = list(_read(f"ordinary_{half}"))
     assert share(ordinary, f"{half}, ordinary, acute", [one.is_acute for one in ordinary]) <= 0.01
     assert share(ordinary, f"{half}, ordinary, any level", [bool(one.found) for one in ordinary]) <= 0.03
+
+
+@pytest.mark.parametrize("half", ["seen", "aside"])
+@pytest.mark.parametrize("width", [40, 72])
+def test_lines_that_a_machine_broke_hide_nothing_and_call_for_nothing(half: str, width: int) -> None:
+    """Each sentence stands within three others, which say nothing, and all of them are broken at so many characters."""
+    others = "I wrote to the office on Monday. They answered today, and that was quick."
+
+    def acute(of: Sequence[Sentence]) -> list[bool]:
+        texts = [textwrap.fill(f"{others} {one.text.strip()}{_end(one.text)} It rains again.", width) for one in of]
+        return [any(found.is_acute for found in find(text)) for text in texts]
+
+    danger, ordinary = sentences(half, *EXPLICIT, *DOMAIN), list(_read(f"ordinary_{half}"))
+    assert share(danger, f"{half}, in lines of {width}, danger: acute", acute(danger)) >= 0.90
+    assert share(ordinary, f"{half}, in lines of {width}, ordinary: acute", acute(ordinary)) <= 0.02
+    scope = sentences(half, "scope")
+    assert share(scope, f"{half}, in lines of {width}, negated and so on: acute", acute(scope)) <= 0.10
+
+
+def test_few_posts_of_a_mixed_community_call_somebody() -> None:
+    """Every text of the sets in which nobody is in danger: of every day, denied, past, thanks and adverts."""
+    halves = ("seen", "aside")
+    posts = [one.text for half in halves for one in (*_read(f"ordinary_{half}"), *sentences(half, "scope"))]
+    posts += [text for half in halves for text in _texts(yaml.safe_load((SETS / f"spam_{half}.yaml").read_text()))]
+    calls = [text for text in posts if any(found.is_acute for found in find(text))]
+    rate = 200 * share(posts, "mixed community: posts that call somebody", [text in calls for text in posts])
+    print(f"mixed community: {rate:.1f} calls in 200 posts")  # noqa: T201 - the figures
+    assert rate <= 5
+
+
+def _texts(content: object) -> Iterator[str]:
+    """Yield every text in a file of a set that says more than a word."""
+    if isinstance(content, str):
+        yield from [content] if " " in content else []
+    elif isinstance(content, dict | list):
+        for each in content.values() if isinstance(content, dict) else content:
+            yield from _texts(each)
+
+
+def _end(text: str) -> str:
+    return "" if text.rstrip()[-1] in ".!?" else "."
 
 
 @pytest.mark.parametrize("half", ["seen", "aside"])

@@ -47,6 +47,15 @@ def found(text: str, region: str = "GB") -> list[tuple[str, str]]:
         ("just want to k1ll myse1f", "suicide", "k1ll myse1f"),
         ("i want to dieeee", "suicide", "want to dieeee"),
         ("I want to dіe", "suicide", "want to dіe"),  # with an "i" of the Cyrillic script
+        ("commiting sewer slide tonight", "suicide", "commiting sewer slide"),
+        ("i wont to die", "suicide", "wont to die"),
+        ("i won't too die", "suicide", "won't too die"),
+        ("I am want too die", "suicide", "want too die"),
+        ("going to k!ll myself", "suicide", "k!ll myself"),
+        ("I want\nto die", "suicide", "want\nto die"),
+        ("😟 I want\r\nto kill\nmyself", "suicide", "kill\nmyself"),
+        ("they said no\ni want to die\nnobody answers", "suicide", "want to die"),
+        ("I try, but I can't\nI want to die", "suicide", "want to die"),
         # What stands before is no past, and talks to nobody of anybody else.
         ("Once the kids are asleep I am going to kill myself", "suicide", "kill myself"),
         ("He will come back when it is dark and he will kill us", "danger", "he will kill us"),
@@ -76,6 +85,16 @@ def test_words_of_danger(text: str, kind: str, words: str) -> None:
         ("> He hit me\n\nI want to die", "acute"),
         ("He never threatened to kill me", None),
         ("Nobody would miss me", "worry"),
+        # A line that is not over by itself, and lines that a machine broke.
+        ("I don't\nwant to die, I want my children home", "worry"),
+        (
+            "I know that the report of a health visitor\n"
+            "from last winter says to the court that\nyesterday I wanted to die.",
+            None,
+        ),
+        ("the social worker wrote it in her report\ni want to die\nnobody here answers me", "acute"),
+        ("I want\n\nto die", None),
+        ("On the list:\n- want\n- to die for: cake", None),
     ],
 )
 def test_what_stands_around_the_words_decides_how_near_the_danger_is(text: str, level: str | None) -> None:

@@ -84,6 +84,12 @@ _HANDLE_FIRST = SIEVE.add(
     ),
     "handle",
 )
+_HANDLE_AFTER = SIEVE.add(
+    re.compile(
+        rf"\b(?:me|i'?m|us) on (?:my )?{_NETWORK} ?[,:-] ?(?:it'?s |i'?m |as )?([A-Za-z][\w.]{{4,29}})", re.IGNORECASE
+    ),
+    "handle",
+)
 _REAL_NAME = SIEVE.add(
     re.compile(
         rf"\b(?i:{_NETWORK})\b ?(?i:(?:name )?(?:is|:|as|"
@@ -132,6 +138,9 @@ def find_handles(scan: Scan) -> Iterator[Recognised]:
         if _is_handle(found[2], is_cued=bool(found[1])):
             yield Recognised("handle", *found.span(2))
     yield from (Recognised("handle", *found.span(1)) for found in scan.matches(_HANDLE_FIRST))
+    for found in scan.matches(_HANDLE_AFTER):
+        if _is_handle(found[1], is_cued=True):
+            yield Recognised("handle", *found.span(1))
     for found in scan.matches(_REAL_NAME):
         if not is_english(found[1].split()[0]):
             yield Recognised("handle", *found.span(1))
