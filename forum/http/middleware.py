@@ -6,7 +6,7 @@ Plain ASGI: each BaseHTTPMiddleware of Starlette costs 200 µs a request.
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import structlog
 from starlette.responses import Response
@@ -85,11 +85,18 @@ class HeadersAlone:
             (ended if asked.done() else asked).cancel()
             return asked.result() if asked.done() else {"type": "http.disconnect"}
 
-        as_get = {**scope, "method": "GET"}
+        as_get = {**scope, "method": "GET", "extensions": {}}
         try:
             await self.app(as_get, receive_until_then, send_headers)
         finally:
             scope["route"] = as_get.get("route")  # for the line of log
+
+
+def safe_headers(headers: Collection[tuple[bytes, bytes]], scheme: str) -> list[tuple[bytes, bytes]]:
+    """Return the headers of an answer with those that every answer has that comes over `scheme`."""
+    given = dict(headers)
+    missing = [(name, value) for name, value in SAFETY.items() if name not in given]
+    return [*headers, *missing, *((TLS_ONLY,) if scheme == "https" else ())]
 
 
 class SafeHeaders:
@@ -103,10 +110,7 @@ class SafeHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                given = dict(message["headers"])
-                missing = [(name, value) for name, value in SAFETY.items() if name not in given]
-                over_tls = (TLS_ONLY,) if scope["scheme"] == "https" else ()
-                message["headers"] = [*message["headers"], *missing, *over_tls]
+                message["headers"] = safe_headers(message["headers"], scope["scheme"])
             await send(message)
 
         await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
@@ -131,8 +135,7 @@ class AccessLog:
 
         async def send_and_note(message: Message) -> None:
             nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
+            status = message.get("status", status)
             await send(message)
 
         try:
