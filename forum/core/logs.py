@@ -6,10 +6,12 @@ stored or logged.
 
 import logging
 import os
+import secrets
 import sys
 import time
 import traceback
 from collections.abc import Mapping, MutableMapping
+from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,11 +28,14 @@ _PROJECT = Path(__file__).parents[2]
 _OURS = tuple(f"{_PROJECT / package}{os.sep}" for package in ("forum", "moderation"))
 
 
+_REQUEST: ContextVar[str | None] = ContextVar("request", default=None)
+
+
 def configure(level: str) -> None:
     """Send every log line of this process, those of libraries too, to standard error in one format."""
     is_terminal = sys.stderr.isatty()
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,  # the id of the request
+        add_request,
         structlog.processors.add_log_level,
         _add_time,
     ]
@@ -69,6 +74,18 @@ class _Lines(structlog.make_filtering_bound_logger("INFO")):  # type: ignore[mis
         except structlog.DropEvent:
             return
         self._logger.msg(said)
+
+
+def begin_request() -> None:
+    """Give all lines that follow in this task the same random id."""
+    _REQUEST.set(secrets.token_hex(6))
+
+
+def add_request(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Add the id of the request to a line, if it belongs to one."""
+    if request := _REQUEST.get():
+        event["request"] = request
+    return event
 
 
 def _add_time(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ import resource
 from collections.abc import Sequence
 from enum import Enum, auto
 from functools import cache
+from itertools import chain
 from typing import Any, ClassVar
 
 from pydantic_core import to_json
@@ -212,7 +213,8 @@ class BoundedConnection(HttpToolsProtocol):
     # Waiting
 
     def _head_is_too_large(self) -> bool:
-        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > HEAD_MAX
+        size = len(self.url) + 4 * len(self.headers) + sum(map(len, chain.from_iterable(self.headers)))
+        return size > HEAD_MAX
 
     def _wait_for_head(self) -> None:
         self._idle.pop(self, None)

@@ -4,7 +4,6 @@ Plain ASGI: each BaseHTTPMiddleware of Starlette costs 200 µs a request.
 """
 
 import asyncio
-import secrets
 import time
 from collections.abc import Callable, Collection
 
@@ -12,6 +11,7 @@ import structlog
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from forum.core import logs
 from forum.http import problems
 
 API = "/api/v1"
@@ -131,7 +131,7 @@ class AccessLog:
             await self.app(scope, receive, send)
             return
         status, started = 0, time.perf_counter()
-        structlog.contextvars.bind_contextvars(request=secrets.token_hex(6))
+        logs.begin_request()
 
         async def send_and_note(message: Message) -> None:
             nonlocal status
