@@ -1,11 +1,12 @@
 """What every request passes: safe headers, one line of log.
 
-Plain ASGI: each BaseHTTPMiddleware of Starlette costs 200 µs a request.
+Plain ASGI: each BaseHTTPMiddleware of Starlette costs 200 µs a request. A layer that has nothing to do afterwards
+returns what it calls, for its caller to await: so it costs no coroutine.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 
 import structlog
 from starlette.responses import Response
@@ -47,10 +48,10 @@ class UnexpectedErrors:
         """Pass the request on, and answer an exception that is raised before the answer has begun."""
         has_begun = False
 
-        async def send_and_note(message: Message) -> None:
+        def send_and_note(message: Message) -> Awaitable[None]:
             nonlocal has_begun
             has_begun = True
-            await send(message)
+            return send(message)
 
         try:
             await self.app(scope, receive, send_and_note)
@@ -66,11 +67,13 @@ class HeadersAlone:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Pass the request on."""
+        is_head = scope["type"] == "http" and scope["method"] == "HEAD"
+        return (self._answer if is_head else self.app)(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on as a GET, and send no more than the headers of its answer."""
-        if scope["type"] != "http" or scope["method"] != "HEAD":
-            await self.app(scope, receive, send)
-            return
         has_ended = asyncio.Event()
 
         async def send_headers(message: Message) -> None:
@@ -105,15 +108,15 @@ class SafeHeaders:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Pass the request on, and add the headers that its answer does not set."""
 
-        async def send_with_headers(message: Message) -> None:
+        def send_with_headers(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 message["headers"] = safe_headers(message["headers"], scope["scheme"])
-            await send(message)
+            return send(message)
 
-        await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+        return self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
 class AccessLog:
@@ -133,10 +136,10 @@ class AccessLog:
         status, started = 0, time.perf_counter()
         logs.begin_request()
 
-        async def send_and_note(message: Message) -> None:
+        def send_and_note(message: Message) -> Awaitable[None]:
             nonlocal status
             status = message.get("status", status)
-            await send(message)
+            return send(message)
 
         try:
             await self.app(scope, receive, send_and_note)
