@@ -7,23 +7,18 @@ the forum, it has limits of its own; many forums have none.
 
 import asyncio
 import resource
-from collections.abc import Sequence
 from enum import Enum, auto
 from functools import cache
 from itertools import chain
 from typing import Any, ClassVar
 
 from pydantic_core import to_json
-from uvicorn.protocols.http.httptools_impl import (
-    HEADER_VALUE_RE,
-    STATUS_LINE,
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from forum.core.settings import Settings
 from forum.http import problems
 from forum.http.event_stream import END_STREAM
+from forum.http.one_piece import WHOLE, head_of
 from forum.http.problems import ProblemType
 
 HEAD_MAX = 32 * 1024  # bytes. Browsers send 1 to 4 KiB; nginx takes 32 KiB (`large_client_header_buffers`)
@@ -35,9 +30,6 @@ LEFTOVER_SECONDS = 5.0  # for the rest of a body that was answered already: to h
 STALLED_SECONDS = 75.0  # that a client does not read its answer
 PIPELINED_MAX = 16  # requests that wait for the answer to the one before; nobody's browser sends even two
 FILES_BESIDE = 200  # open files that are no connections: to the database, modules, logs
-
-# The message of an answer in one piece, and the extension of ASGI that says in a scope that it can be sent.
-WHOLE = "forum.response.whole"
 
 BAD_REQUEST = ProblemType(400, "bad-request", "Bad request")
 REQUEST_TIMEOUT = ProblemType(408, "request-timeout", "Too slow")
@@ -61,7 +53,7 @@ class _TooManyAtOnce(Exception):
 
 
 class _Exchange(RequestResponseCycle):
-    """A request and its answer, which can be sent in one piece, too: Uvicorn looks at each header of each answer."""
+    """A request and its answer, which can be sent in one piece: Uvicorn's own looks at each header of each answer."""
 
     async def send(self, message: Any) -> None:
         """Send a part of the answer, or all of it."""
@@ -163,7 +155,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._stop_waiting()
         self._part, self._body_size = _Part.BODY, 0
         super().on_headers_complete()
-        self.cycle.__class__ = _Exchange  # before its task runs
+        self.cycle.__class__ = _Exchange  # Uvicorn names its own class there; the task of the request has not begun
         self.scope["extensions"] = {WHOLE: {}}
 
     def on_body(self, body: bytes) -> None:
@@ -269,13 +261,6 @@ class BoundedConnection(HttpToolsProtocol):
             head = b"content-type: %b\r\ncontent-length: %d\r\ncache-control: no-store\r\nconnection: close\r\n\r\n"
             self.transport.write(STATUS_LINE[kind.status] + head % (problems.MEDIA_TYPE.encode(), len(body)) + body)
         self.transport.close()
-
-
-def head_of(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
-    """Return headers as they are sent. Raises ValueError for one that would be several."""
-    if any(HEADER_VALUE_RE.search(value) for _, value in headers):
-        raise ValueError("A header must be one line.")
-    return b"".join(b"%b: %b\r\n" % pair for pair in headers)
 
 
 @cache

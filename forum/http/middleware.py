@@ -88,7 +88,7 @@ class HeadersAlone:
             (ended if asked.done() else asked).cancel()
             return asked.result() if asked.done() else {"type": "http.disconnect"}
 
-        as_get = {**scope, "method": "GET", "extensions": {}}
+        as_get = {**scope, "method": "GET", "extensions": {}}  # in parts: of one piece, nothing can be left out
         try:
             await self.app(as_get, receive_until_then, send_headers)
         finally:

@@ -24,9 +24,9 @@ from forum.core import clock
 from forum.core.page_versions import Seen, Subject, site_version_is
 from forum.http.caching import SHARED, is_known
 from forum.http.compression import LARGE, SMALL, compress, takes_gzip
-from forum.http.connections import WHOLE, head_of
 from forum.http.current_member import known_viewer, note_viewers_version, token_in, viewer_of
 from forum.http.middleware import safe_headers
+from forum.http.one_piece import WHOLE, head_of
 from forum.http.services import Services
 from forum.members.standing import SHUT_OUT
 from forum.members.viewer import GUEST, Viewer

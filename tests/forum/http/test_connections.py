@@ -14,7 +14,8 @@ from fastapi import FastAPI
 from starlette.types import Message, Receive, Scope, Send
 
 from forum.http import connections
-from forum.http.connections import WHOLE, BoundedConnection
+from forum.http.connections import BoundedConnection
+from forum.http.one_piece import WHOLE
 from forum.http.services import Services
 from tests.support import make
 from tests.support.scenes import API
