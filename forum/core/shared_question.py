@@ -38,15 +38,15 @@ class SharedQuestion(Generic[Question, Answers]):
         self._next = _Batch[Question, Answers]()
         self._asking: asyncio.Task[None] | None = None
 
-    def ask(self, question: Question) -> asyncio.Future[Answers]:
-        """Return what will be found for all who asked together: to be awaited at once. It raises what `read` raises."""
-        batch: _Batch[Question, Answers] = self._next
-        future: asyncio.Future[Answers] = asyncio.get_running_loop().create_future()
+    async def ask(self, question: Question) -> Answers:
+        """Return what was found for all who asked together. Raises what `read` raises."""
+        batch, future = self._next, asyncio.get_running_loop().create_future()
         batch.questions.add(question)
         batch.waiting.append(future)
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._ask_repeatedly())
-        return future
+        answers: Answers = await future
+        return answers
 
     async def _ask_repeatedly(self) -> None:
         while self._next.waiting:
