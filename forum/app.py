@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import datetime
 
-from fastapi import FastAPI, Response
+from fastapi import APIRouter, FastAPI, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from forum import features
@@ -296,6 +297,25 @@ OPERATIONS = Resource("operations", "For those who run the forum.", health.route
 EXPOSED = ("ETag", "Location", "Link", "Retry-After", "RateLimit", "RateLimit-Policy")
 
 
+def _routes_of_api() -> list[BaseRoute]:
+    """Return all routes of the API. FastAPI finds out about them once, however many applications have them."""
+    api = APIRouter(generate_unique_id_function=_operation_id)
+    for resource in RESOURCES:
+        for router in resource.routers:
+            api.include_router(router, prefix=openapi.BASE)
+    api.include_router(health.router)
+    api.include_router(openapi.router)
+    return api.routes
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+API = _routes_of_api()
+PAGES = site.routes_with(moderation_site.ROUTERS)
+
+
 def create_app(settings: Settings | None = None, gate: Gate | None = None) -> FastAPI:
     """Return the application with these settings; without any, with those of the environment."""
     settings = settings or Settings()
@@ -314,7 +334,7 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
         # FastAPI's telemetry would have messages of exceptions in it, and those can have people's words in them.
         telemetry={"tracing": False, "metrics": False, "logs": False},
         redirect_slashes=False,
-        generate_unique_id_function=_operation_id,
+        routes=API,
     )
     services = Services(
         settings,
@@ -333,11 +353,6 @@ def create_app(settings: Settings | None = None, gate: Gate | None = None) -> Fa
     )
     app.state.commit_bell = CommitBell(database.reader)
     database.on_commit = app.state.commit_bell.ring
-    for resource in RESOURCES:
-        for router in resource.routers:
-            app.include_router(router, prefix=openapi.BASE)
-    app.include_router(health.router)
-    app.include_router(openapi.router)
     app.state.metrics = Metrics() if settings.has_metrics else None
     if app.state.metrics:
         figures = features.figures_of((*features.FEATURES, *moderation_features.FEATURES))
@@ -377,7 +392,7 @@ class PagesBesideApi:
 
 
 def _add_pages(app: FastAPI, services: Services) -> None:
-    pages = site.create_site(services, HOUSE, moderation_site.ROUTERS)
+    pages = site.create_site(services, HOUSE, PAGES)
     app.state.site = pages
     # For the page that a layer around all routes answers with.
     app.state.house, app.state.branding = pages.state.house, pages.state.branding
@@ -454,7 +469,3 @@ def _watching(app: FastAPI) -> AbstractAsyncContextManager[None]:
     metrics: Metrics | None = app.state.metrics
     database: Database = app.state.services.database
     return metrics.watching(database, app.state.live_events.count_open) if metrics else nullcontext()
-
-
-def _operation_id(route: APIRoute) -> str:
-    return route.name

@@ -72,6 +72,7 @@ _SHOWN = (
         Invitation.email,
         Invitation.role,
         col(Board.slug).label("board"),
+        col(Board.name).label("board_name"),
         Invitation.title,
         Invitation.organisation,
         Invitation.invited_at,

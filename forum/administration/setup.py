@@ -57,7 +57,8 @@ async def find_gaps(work: Work) -> Sequence[Gap]:
 
 async def _missing_people(session: AsyncSession, open_boards: Sequence[Board]) -> Sequence[Gap]:
     moderated = await _boards_of_moderators(session)
-    gaps = [
+    gaps = [] if open_boards else [Gap("no_board", "There is no board: nobody can write yet.")]
+    gaps += [
         Gap(
             "no_moderator",
             f"Nobody moderates “{board.name}”: administrators have to decide what is reported there.",

@@ -251,8 +251,8 @@ def _document(app: FastAPI, name: str, tags: list[dict[str, str]]) -> dict[str, 
             if method == "GET" and str(route.path).startswith(BASE) and is_whole:
                 _finish_read(operation)
     generators.prepare(document)
-    delete_expired: dict[str, Any] = _tidied(document)
-    return delete_expired
+    tidied: dict[str, Any] = _tidied(document)
+    return tidied
 
 
 def _finish(operation: dict[str, Any], schemas: dict[str, Any], always: Sequence[str]) -> None:

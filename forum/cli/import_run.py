@@ -160,6 +160,8 @@ def check(
             if dump:
                 with _staged(dump, people, settings.data) as staging:
                     found = with_work(url, lambda work: checks.compare(work.session, staging, work.now))
+                    if not found.boards:
+                        raise CannotMove(f"Nothing of {staging.source.board} has moved here.")
                 faults += _differences(found)
                 kept = found.kept
     except CannotMove as error:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import sys
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ WithWorker = Annotated[
 @cli.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on; FORUM_HOST")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; FORUM_PORT")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; FORUM_PORT")] = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer requests")] = 1,
     with_worker: WithWorker = True,
 ) -> None:
@@ -65,6 +66,7 @@ def serve(
     lines = () if settings.smtp_url else (f"Without FORUM_SMTP_URL, mails go to {smtp.choose_transport(settings)}",)
     port = settings.port if port is None else port
     listening = Listening(host=host or settings.host, port=port, processes=workers, with_worker=with_worker)
+    _refuse_a_taken_port(listening.host, port)
     first_worker = worker.fork() if with_worker else None
     with _alone(settings), database_of(settings, listening.all_processes) as url:
         first_steps(url)
@@ -75,7 +77,7 @@ def serve(
 @cli.command(name="demo")
 def run_demo(
     host: Annotated[str | None, typer.Option(help="Address to listen on; FORUM_HOST")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; FORUM_PORT")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; FORUM_PORT")] = None,
     with_worker: WithWorker = True,
     only_codes: Annotated[bool, typer.Option("--codes", help="Only print the sign-ins, with codes of now")] = False,
     for_everybody: Annotated[
@@ -90,16 +92,19 @@ def run_demo(
         keys = find_keys(settings.data) or fail(f"There is no demonstration in {settings.data}.")
         out.print(*_sign_ins(keys), sep="\n", highlight=False, soft_wrap=True)
         return
-    host = host or settings.host
+    host, port = host or settings.host, settings.port if port is None else port
     if not for_everybody and not _is_this_machine(host):
         fail(EVERYBODY)
+    _refuse_a_taken_port(host, port)
+    if port and "public_url" not in settings.model_fields_set:
+        # Else the links in its mails lead to another forum, or nowhere.
+        os.environ["FORUM_PUBLIC_URL"] = _address(host, port)
     first_worker = worker.fork() if with_worker else None
     with _alone(settings), database_of(settings, processes=2) as url:
         first_steps(url)
         keys = with_work(url, lambda work: _fill_demo(work, settings.data))
         mails = f"Mails go to {smtp.choose_transport(settings)}"
         lines = (mails, "", "Sign in there as one of these.", *CODES, *_sign_ins(keys), "")
-        port = settings.port if port is None else port
         listening = Listening(host=host, port=port, processes=1, with_worker=with_worker)
         _serve(settings, url, listening, lines, first_worker)
 
@@ -114,6 +119,10 @@ def openapi() -> None:
 def _alone(settings: Settings) -> AbstractContextManager[None]:
     """Return a block in which nobody else serves a forum from the same folder, if PostgreSQL runs there."""
     return nullcontext() if settings.database_url else embedded_postgres.serving(settings.data)
+
+
+def _address(host: str, port: int) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _sign_ins(keys: DemoKeys) -> list[str]:
@@ -148,6 +157,16 @@ def _is_this_machine(host: str) -> bool:
         return host == "localhost"
 
 
+def _refuse_a_taken_port(host: str, port: int) -> None:
+    """End here, before anything is started or written: else the reason would be the last of many lines."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does: a forum that has just stopped
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            fail(f"The forum cannot listen at {host}, port {port}: {error.strerror}. --port chooses another port.")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Listening:
     """How the server listens: the address and port, how many processes, whether a worker runs beside them."""
@@ -170,7 +189,7 @@ def _serve(
     host, port, workers = listening.host, listening.port, listening.processes
     # For this process's application, and for its workers': through a pooler, where there is one.
     os.environ["FORUM_DATABASE_URL"] = settings.database_url or url
-    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    address = _address(host, port)
     where = f"Open {address} in a browser" if settings.pages else f"The forum is at {address}, without pages"
     for line in (where, f"Its API is explained at {address}/api/v1/docs", *lines, STOP):
         out.print(line, highlight=False, soft_wrap=True)

@@ -117,6 +117,7 @@ async def find_faults(session: AsyncSession) -> list[str]:
 class Comparison:
     """What became of the posts of a dump, on the boards that moved, and of those that it has no more."""
 
+    boards: int = 0  # of the old board, that moved here
     same: int = 0
     changed: int = 0  # on the old board since they moved, or in a thread that changed
     missing: int = 0
@@ -130,7 +131,7 @@ async def compare(session: AsyncSession, staging: Staging, now: datetime) -> Com
     await put_beside(session, staging)
     which = is_of(staging.source.board)
     boards = await read_boards(session, which)
-    found = Comparison()
+    found = Comparison(boards=len(boards.by_old))
     counted = staging.connection.execute(_COUNT, (json.dumps([*boards.by_old]),)).fetchone()
     found.same, found.missing, found.left_behind = (count or 0 for count in counted)
     deciding = Deciding(staging, boards, boards.by_old.keys(), now)

@@ -121,6 +121,11 @@ def hide_long(records: Sequence[PostRecord]) -> None:
     _long[0].hide(records)
 
 
+def hide_long_words(words: Sequence[str]) -> None:
+    """Note Markdown of ours that stood in the long thread, and that nobody may read any more."""
+    _long[0].hide_words(words)
+
+
 def turn_long(posts: Sequence[OldPost]) -> list[NewPost]:
     """Return the next posts of the long thread as they are here."""
     return _long[0].turn(posts)
@@ -153,8 +158,7 @@ class Conversion:
         self.wrote = set(thread.wrote)
         self.opener = thread.opener
         self.next_number = thread.next_number
-        for markdown in thread.gone_words:
-            self._hide(markdown)
+        self.hide_words(thread.gone_words)
         self.hide(thread.left_out)
         self.hide(post.record for post in thread.posts if not post.is_visible)
 
@@ -168,6 +172,11 @@ class Conversion:
         """Note posts that nobody may read, and whose words no quote may show: before any post is turned."""
         for record in records:
             self._hide(to_markdown(record.text, record.form, uid=record.uid, around=_Nothing()).markdown)
+
+    def hide_words(self, words: Iterable[str]) -> None:
+        """Do the same with Markdown of ours."""
+        for markdown in words:
+            self._hide(markdown)
 
     def _hide(self, markdown: str) -> None:
         self.before.hide(said_in(markup.parse(markdown).html(markup.NOTHING_KNOWN)))

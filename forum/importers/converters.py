@@ -9,7 +9,16 @@ from queue import SimpleQueue
 from typing import Any
 
 from forum.core.side_process import SideProcess
-from forum.importers.conversion import NewPost, OldPost, OldThread, begin_long, convert, hide_long, turn_long
+from forum.importers.conversion import (
+    NewPost,
+    OldPost,
+    OldThread,
+    begin_long,
+    convert,
+    hide_long,
+    hide_long_words,
+    turn_long,
+)
 from forum.importers.errors import CannotMove
 from forum.importers.records import PostRecord
 
@@ -89,6 +98,10 @@ class LongConverter:
     async def hide(self, records: Sequence[PostRecord]) -> None:
         """Tell it of posts that nobody may read: all of them, before the first post is turned."""
         await self._ask(hide_long, records)
+
+    async def hide_words(self, words: Sequence[str]) -> None:
+        """Tell it of Markdown of ours that nobody may read any more, at the same time."""
+        await self._ask(hide_long_words, words)
 
     async def turn(self, posts: Sequence[OldPost]) -> list[NewPost]:
         """Return the next posts of the thread as they are here."""

@@ -19,7 +19,7 @@ _IN_SUFFIX = re.compile(r"[^a-z0-9]+")
 _SUFFIX_MAX = 15
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class NewNames:
     """What somebody is called here, and what they sign in with."""
 

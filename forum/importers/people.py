@@ -52,15 +52,15 @@ NO_ADDRESS = "moved.invalid"  # no mail goes there (RFC 2606)
 GUEST, NOBODY = "guest:", "nobody:"  # before what we call somebody who had no id on the old board
 
 
-# Who wrote on the boards that come, and how much; whose posts are not here yet; and as which guests.
+# Who wrote on the boards that come, of whom the old board knows no more; whose posts are not here yet; which guests.
 _COMING = "FROM post JOIN thread ON thread.old = post.thread WHERE thread.board IN (SELECT value FROM json_each(?)) AND"
-_WROTE = f"SELECT author, count(*) {_COMING} author IS NOT NULL GROUP BY 1"
+_UNKNOWN = f"SELECT DISTINCT author {_COMING} author IS NOT NULL AND author NOT IN (SELECT old FROM person) ORDER BY 1"  # noqa: S608 (ours)
 _NOT_HERE = "author IS NOT NULL AND NOT EXISTS (SELECT 1 FROM here WHERE here.kind = 'post' AND here.old = post.old)"
 _WRITES = f"SELECT DISTINCT author {_COMING} {_NOT_HERE}"
 _GUESTS = f"SELECT DISTINCT json_extract(post.record, '$.author_name') {_COMING} author IS NULL ORDER BY 1"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Author:
     """Whose posts are whose here."""
 
@@ -90,14 +90,17 @@ class People:
         return old in self.by_old or old in self.gone
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ComingPerson:
-    """Somebody who is to come, with the names that they get. Without names, they are a member who has left."""
+    """Somebody who is to come, with the names that they get. Without names, they are a member who has left.
+
+    The record is read once they are written: an old board can have twenty thousand people.
+    """
 
     old: str
-    record: PersonRecord | None
     names: NewNames | None
     shown: str
+    record: PersonRecord | None = None
 
 
 async def find_without_old_name(session: AsyncSession, run_id: UUID | None) -> list[tuple[str, str]]:
@@ -179,7 +182,7 @@ async def carry_people(
     logins = await _known_logins(database, coming)
     with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="old-passwords") as threads:
         for first in range(0, len(coming), BATCH):
-            batch = coming[first : first + BATCH]
+            batch = _with_records(staging, coming[first : first + BATCH])
             stored = await _hash_all(threads, batch)
             rows = [_member_row(one, hashed, now) for one, hashed in zip(batch, stored, strict=True)]
             try:
@@ -212,37 +215,39 @@ def _say_who_they_were(staging: Staging, people: People, now: datetime) -> None:
 def _choose(staging: Staging, plan: Plan, people: People, arrival: Arrival, namer: Namer) -> list[ComingPerson]:
     """Return everybody who comes and is not here yet, with their names: those first who wrote most."""
     boards = json.dumps([*arrival.boards])
-    wrote = dict(staging.connection.execute(_WROTE, (boards,)))
-    known = list(staging.people())
-    namer.old_staff = skeletons_of(person.name for person in known if person.was)
-    ranked = sorted(known, key=lambda person: -wrote.get(person.old, 0))  # else as they came
+    namer.old_staff = skeletons_of(person.name for person in staging.people() if person.was)
     found: list[ComingPerson] = []
-    for person in ranked:
-        posts = wrote.pop(person.old, 0)
+    for person, posts in staging.people_by_posts(arrival.boards):
         if people.knows(person.old):
             continue
         match person.what:
             case PersonKind.MEMBER if plan.dormant == "take" or posts or was_there_since(person, arrival.now - DORMANT):
                 handle = person.login if staging.source.has_handles else None
                 given = namer.name_member(person.old, person.name, was_staff=bool(person.was), handle=handle)
-                found.append(ComingPerson(person.old, person, given, given.name))
+                found.append(ComingPerson(person.old, given, given.name))
             case PersonKind.INACTIVE if posts:
-                found.append(ComingPerson(person.old, None, None, namer.name_former(person.name)))
+                found.append(ComingPerson(person.old, None, namer.name_former(person.name)))
             case PersonKind.GUEST if posts:
-                found.append(ComingPerson(person.old, None, None, namer.name_guest(person.name)))
+                found.append(ComingPerson(person.old, None, namer.name_guest(person.name)))
             case _ if posts:
-                found.append(ComingPerson(person.old, None, None, FORMER))
+                found.append(ComingPerson(person.old, None, FORMER))
             case _:
                 pass  # nobody who reads here would miss them
-    missing = [ComingPerson(old, None, None, FORMER) for old in wrote]  # of whom the old board knew no more
+    unknown = staging.connection.execute(_UNKNOWN, (boards,))
+    missing = [ComingPerson(old, None, FORMER) for (old,) in unknown]
     guests = dict[str, ComingPerson]()
     for (name,) in staging.connection.execute(_GUESTS, (boards,)).fetchall():
         key = key_of(None, name)
-        guests.setdefault(key, ComingPerson(key, None, None, namer.name_guest(name) if key != NOBODY else FORMER))
+        guests.setdefault(key, ComingPerson(key, None, namer.name_guest(name) if key != NOBODY else FORMER))
     writing = staging.connection.execute(_WRITES, (boards,)) if people.gone else []
     if any(author in people.gone for (author,) in writing):
-        guests.setdefault(NOBODY, ComingPerson(NOBODY, None, None, FORMER))
+        guests.setdefault(NOBODY, ComingPerson(NOBODY, None, FORMER))
     return [one for one in (*found, *missing, *guests.values()) if not people.knows(one.old)]
+
+
+def _with_records(staging: Staging, batch: Sequence[ComingPerson]) -> Sequence[ComingPerson]:
+    records = staging.some_people([one.old for one in batch if one.names])
+    return [replace(one, record=records.get(one.old)) for one in batch]
 
 
 def was_there_since(person: PersonRecord, moment: datetime) -> bool:

@@ -47,6 +47,6 @@ def _is_export(path: Path) -> bool:
         return True
     try:
         with files.pieces(path, lambda _: None) as pieces:
-            return is_xml(next(pieces, b""))
+            return is_xml(next(pieces, b"")) or path.suffix.lower() == ".xml"
     except CannotMove:
         return False  # its reader says why

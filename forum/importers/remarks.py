@@ -31,6 +31,7 @@ class Remark(StrEnum):
     NOT_PUBLIC = "not_public"  # an article: a draft, private, planned, in the bin
     LOCKED_ARTICLE = "locked_article"  # behind a password
     OTHER_CONTENT = "other_content"  # pages that nobody wrote below, menus, pictures
+    PLUGIN_FORUM = "plugin_forum"  # what people wrote in a forum that a plugin made, such as bbPress
     COMMENT_LEFT_BEHIND = "comment_left_behind"  # below what does not move
     ANSWERS_NOTHING = "answers_nothing"  # the comment that it answers does not move
     ANSWERS_LATER = "answers_later"  # it answers itself, or one that stands below it

@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeAlias
 
 from forum.content.words import RUN, folded, words_in
 
+LOOKED_BACK = 1_000  # posts of somebody in which words are sought that a quote names no post for
 _Run: TypeAlias = tuple[str, ...]  # words in a row
 # Runs of words are kept by their hash, which is the same as long as this process lives.
 _TABLES = """
@@ -72,8 +73,11 @@ class SaidBefore:
         return next(self._read("number = ?", number), None)
 
     def by(self, called: str) -> Iterator[Written]:
-        """Give the posts by whoever was called so, the last one first."""
-        return self._read("called = ? ORDER BY number DESC", called)
+        """Give the last posts by whoever was called so, the last one first.
+
+        People quote what was said lately; where two write a long thread, each quote would else be sought in half of it.
+        """
+        return self._read(f"called = ? ORDER BY number DESC LIMIT {LOOKED_BACK}", called)
 
     def _read(self, condition: str, value: str | int) -> Iterator[Written]:
         found = self._connection.execute(f"SELECT * FROM written WHERE {condition}", (value,))  # noqa: S608 (ours)

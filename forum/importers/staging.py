@@ -98,6 +98,24 @@ class Staging:
         """Give everybody, in the order in which they came."""
         return self._read(PersonRecord, "SELECT record FROM person ORDER BY seq")
 
+    def people_by_posts(self, boards: Iterable[str]) -> Iterator[tuple[PersonRecord, int]]:
+        """Give everybody with how many posts of theirs stand on these boards: those first who wrote most."""
+        query = (
+            "SELECT person.record, coalesce(posts, 0) FROM person LEFT JOIN ("
+            "SELECT author, count(*) AS posts FROM post JOIN thread ON thread.old = post.thread "
+            "WHERE thread.board IN (SELECT value FROM json_each(?)) GROUP BY author"
+            ") ON author = person.old ORDER BY 2 DESC, person.seq"
+        )
+        for line, posts in self.connection.execute(query, (json.dumps([*boards]),)):
+            record = RECORD.validate_json(line)
+            assert isinstance(record, PersonRecord)  # noqa: S101 (as below)
+            yield record, posts
+
+    def some_people(self, olds: Sequence[str]) -> dict[str, PersonRecord]:
+        """Return these people by old id; without those that the dump does not have."""
+        query = "SELECT record FROM person WHERE old IN (SELECT value FROM json_each(?))"
+        return {record.old: record for record in self._read(PersonRecord, query, json.dumps(olds))}
+
     def threads(self) -> Iterator[ThreadRecord]:
         """Give all threads, in the order in which they came."""
         return self._read(ThreadRecord, "SELECT record FROM thread ORDER BY seq")

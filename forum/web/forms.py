@@ -25,6 +25,8 @@ CARRIED = frozenset(
 )
 # What a page never sends back: it would stand in the browser's memory, on a device that others use.
 SECRET = frozenset({"password", "current", "new", "code", "credential", "token"})
+# What is wrong with boxes and buttons that nobody chose.
+UNTICKED = frozenset({"not_chosen", "not_stated"})
 
 
 class FormModel(BaseModel):
@@ -80,8 +82,12 @@ class Form:
         return Form(values, {name: value for name, value in self.lists.items() if name not in names})
 
     def shows(self, name: str) -> bool:
-        """Return whether somebody sees this field on the page: a browser sends each one that is there."""
-        return name in (self.sent or self.values) and name not in CARRIED
+        """Return whether somebody sees this field on the page.
+
+        A browser sends each field that is there, but no box that nobody ticked: of these, the fault says it.
+        """
+        is_there = name in (self.sent or self.values) or self.faults.get(name) in UNTICKED
+        return is_there and name not in CARRIED
 
     def refused(self, error: ForumError) -> "Form":
         """Return the same form with what is wrong with it, without the secrets that were typed."""

@@ -48,6 +48,11 @@ class Language:
         """Return a time of day: "08:27", with the seconds where they count."""
         return str(format_datetime(at, "HH:mm:ss" if at.second else "HH:mm", self.time_zone, self.code))
 
+    def soon(self, at: datetime, now: datetime) -> str:
+        """Return a time of today, or of another day with its date."""
+        is_today = at.astimezone(self.time_zone).date() == now.astimezone(self.time_zone).date()
+        return self.clock(at) if is_today else self.moment(at)
+
     def day(self, at: date) -> str:
         """Return a date, or a moment without its time: "1 November 2026"."""
         local = at.astimezone(self.time_zone) if isinstance(at, datetime) else at

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from fastapi import APIRouter, FastAPI
+from starlette.routing import BaseRoute
 from starlette.types import Scope
 
 from forum.http.middleware import UnexpectedErrors
@@ -109,21 +110,29 @@ ROUTERS: tuple[APIRouter, ...] = (
 )
 
 
-def create_site(services: Services, house: House, routers: Sequence[APIRouter] = ()) -> FastAPI:
-    """Return the application of the pages: the forum's own and those of `routers`."""
+def routes_with(routers: Sequence[APIRouter]) -> list[BaseRoute]:
+    """Return the routes of the forum's own pages and of `routers`: FastAPI finds out about them once, however many
+    applications have them."""
+    pages = APIRouter()
+    for router in (*ROUTERS, *routers, old_links.last_router):
+        pages.include_router(router)
+    return pages.routes
+
+
+def create_site(services: Services, house: House, routes: list[BaseRoute]) -> FastAPI:
+    """Return the application of the pages, whose `routes` are those of `routes_with`."""
     site = FastAPI(
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},
+        routes=routes,
     )
     site.state.services = services
     site.state.house = house
     site.state.made_pages = made_pages()
     site.state.branding = branding_of(services.settings)
-    for router in (*ROUTERS, *routers, old_links.last_router):
-        site.include_router(router)
     errors.register(site)
     site.add_middleware(UnexpectedErrors, answer=errors.unexpected)
     return site

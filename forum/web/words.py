@@ -51,6 +51,7 @@ BY_CODE: Mapping[str, str] = {
     "adviser_needs_title": mark("An adviser needs a title and the name of who they speak for. Readers see both."),
     "already_has_role": mark("They have this role already."),
     "board_exists": mark("There is a board with this short name already. Choose another."),
+    "board_changed": mark("Somebody changed this board while you were looking at it. Please read it again."),
     "board_not_found": mark("There is no such board any more."),
     "boards_incomplete": mark("The boards have changed in the meantime. Here they are as they stand now."),
     "hours_missing": mark("Say on which days, from when and until when."),
@@ -112,6 +113,9 @@ BY_CODE: Mapping[str, str] = {
     "too_many_bookmarks": mark("You saved 2,000 posts. Please take one off the list first."),
     "too_many_drafts": mark("You have 50 drafts. Please send or delete one first."),
     "too_many_ignored": mark("You ignore 200 people. Please stop ignoring somebody first."),
+    "looks_official": mark(
+        "This has words or a sign in it that look as if this place had put them there. Please leave them out."
+    ),
     "too_many_links": mark("There are too many links in it. Please take some out."),
     "too_many_subscriptions": mark("You chose for 2,000 places what you are told. Please take one off the list first."),
     # around the forum
@@ -132,6 +136,9 @@ BY_CODE: Mapping[str, str] = {
     "appeal_time_over": mark("The time to ask for a second look is over."),
     "handle_changed_recently": mark("You can take another short name once in 90 days."),
     "handle_looks_like_another": mark("This looks like the name of somebody else here. Please choose another."),
+    "invalid_handle": mark("Use 3 to 30 letters and digits, without spaces. A dot, “-” or “_” can stand between them."),
+    "invalid_name": mark("Use 1 to 60 letters, and not many accents on one."),
+    "name_has_badge": mark("This has a sign in it that looks like one of ours. Please leave it out."),
     "handle_taken": mark("Somebody has this name already. Please choose another."),
     "hour_in_quiet_hours": mark("This time is in your quiet hours. Change one of them."),
     "invitation_expired": mark("This invitation is too old. Please ask for another."),
@@ -145,7 +152,7 @@ BY_CODE: Mapping[str, str] = {
     "password_too_short": mark("This password is too short. Four words in a row are a good one."),
     "password_too_weak": mark("This password is easily guessed. Four words in a row are a good one."),
     "not_chosen": mark("Please choose one of these."),
-    "not_stated": mark("Please tick this box. Without it you can go on reading."),
+    "not_stated": mark("Please tick this box. Without it you can read here, but not join."),
     "quiet_hours_empty": mark("The quiet hours end when they begin. For none, leave both empty."),
     "quiet_hours_half": mark("Write when the quiet hours begin and when they end, or leave both empty."),
     "report_not_dismissed": mark("You can ask for a second look only where nothing was done."),
@@ -158,6 +165,7 @@ BY_CODE: Mapping[str, str] = {
         "than words that everybody writes."
     ),
     "too_many_phrases": mark("There are 200 phrases already. Please switch one off first."),
+    "too_many_known_details": mark("This list is full. Please take something off it first."),
     "too_many_shifts": mark("The rota is full. Please take a shift out first."),
     "help_everywhere": mark("A term that shows help is looked for on every board, and in no name."),
     "help_kind_missing": mark("Choose which help its author is shown."),
@@ -179,6 +187,9 @@ BY_CODE: Mapping[str, str] = {
     "unknown_author": mark("There is nobody of this name."),
     "unknown_board": mark("This board is not here any more. Please choose another."),
     "unknown_zone": mark("We do not know this time zone. Please choose one from the list."),
+    "address_taken": mark("Somebody here has this address already. Perhaps it is you, with another name."),
+    "passkey_exists": mark("This passkey is known here already."),
+    "too_many_passkeys": mark("You have 20 passkeys already. Remove one first."),
     "wrong_code": mark("This code is not the right one, or it was used already. Look at your app again."),
     "wrong_password": mark("This is not your present password."),
     "wrong_passkey": mark("This passkey is not known here, or it took too long. Please try again."),
@@ -206,6 +217,7 @@ BY_CODE: Mapping[str, str] = {
     "edit_and_redact": mark("Either change the words or take some out, not both."),
     "edit_left_waiting": mark("An edit of this post waits. Publish it, refuse it, or remove the post."),
     "exemption_missing": mark("Name the rule of law, or let them have all of it."),
+    "later_decision_in_force": mark("A later decision changed these words again. That one has to be undone first."),
     "keep_until_out_of_range": mark("Choose a day that is still to come."),
     "measure_field_missing": mark("Fill this in for what you chose."),
     "measure_missing": mark("Choose what to do."),
@@ -228,6 +240,9 @@ BY_CODE: Mapping[str, str] = {
     "own_record": mark("This is about you. Others decide, and keep notes."),
     "own_report": mark("You reported this. Somebody else decides."),
     "post_changed": mark("This post changed while you were looking at it. Please read it again."),
+    "post_in_other_case": mark(
+        "One of these posts is in a case with other posts of this member. Decide that case, or choose all of them."
+    ),
     "post_left_held": mark("This post waits. Publish it or remove it."),
     "post_not_held": mark("Nothing of this post waits any more."),
     "post_removed": mark("This post is removed already."),
@@ -250,6 +265,7 @@ BY_CODE: Mapping[str, str] = {
     "talk_closed": mark("This talk is closed. Nobody can write here now."),
     "time_not_in_future": mark("Choose a time that is still to come."),
     "time_to_come": mark("That day or time has not come yet."),
+    "title_was_taken_out": mark("A moderator took this out of the title before. Please choose other words."),
     "title_changed": mark("The title changed while you were looking at it. Please read it again."),
     "too_many": mark("These are too many at once. Please choose fewer."),
     "words_not_found": mark("These words are not in the post. Please copy them from it again."),
@@ -274,7 +290,7 @@ def words_of(error: errors.ForumError, language: Language, now: datetime) -> str
     """Return the sentence for people about an error; for a limit, with the time at which it works again."""
     said = sentence(error.code, type(error), language)
     if isinstance(error, errors.Throttled):
-        return said % {"time": language.clock(now + timedelta(seconds=error.retry_after))}
+        return said % {"time": language.soon(now + timedelta(seconds=error.retry_after), now)}
     return said
 
 

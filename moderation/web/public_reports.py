@@ -42,9 +42,9 @@ class PublicReportForm(FormModel):
     """What is wrong with a post, said without an account."""
 
     post: Annotated[Line, Field(min_length=1, max_length=LINK_MAX)]
-    capacity: Capacity
     category: PublicCategory
     illegal_kind: IllegalKind | None = None
+    capacity: Capacity
     text: Annotated[Words, Field(min_length=1, max_length=TEXT_MAX)]
     email: Annotated[EmailStr, Field(max_length=254)] | None = None
     key: Annotated[FieldText, Field(max_length=100)] = ""

@@ -99,7 +99,8 @@ def main(
     text, also with 20,000 terms; what a search takes in the database, for each kind of word; what reads take among many
     posts and among 10,000 (`--only growth --posts 1000000`); whether one of two
     processes ever tells what is no longer so (`--only staleness --writes 10000`); how much memory the
-    demonstration takes; how long an old board takes to be looked at and moved.
+    demonstration takes; how long an old board takes to be looked at, moved, given again with no news, and checked
+    (`--only moving --posts 1000000`).
     """
     measuring: dict[Part, Callable[[], RenderableType | None]] = {
         Part.PAGES: lambda: _pages(seconds, posts, database_url),

@@ -21,7 +21,7 @@ _LOOKED_AFTER = 0.2  # seconds
 
 
 def measure(posts: int) -> Table:
-    """Look at a board of each form, then move it into a new forum."""
+    """Look at a board of each form, move it into a new forum, run again, where nothing is new, and check it."""
     table = Table("", "seconds", "posts/s", "CPU s/1,000 posts", "peak MB", box=None, pad_edge=False)
     with tempfile.TemporaryDirectory(prefix="forum-moving-") as name:
         for version in VERSIONS:
@@ -33,9 +33,16 @@ def measure(posts: int) -> Table:
                 "mysqldump",
             )
             plan = folder / "moving.toml"
-            for command in (["look", dump, "--to", folder], ["run", dump, "--plan", plan, "--skip-backup"]):
+            moved = ["run", dump, "--plan", plan, "--skip-backup"]
+            commands = {
+                "look": ["look", dump, "--to", folder],
+                "run": moved,
+                "run again": moved,
+                "check": ["check", dump],
+            }
+            for called, command in commands.items():
                 seconds, cpu, peak = _run(list(map(str, command)), folder)
-                what = f"{command[0]}: phpBB {version}, {posts:,} posts"
+                what = f"{called}: phpBB {version}, {posts:,} posts"
                 figures = (
                     f"{seconds:.1f}",
                     f"{posts / seconds:,.0f}",

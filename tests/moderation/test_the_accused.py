@@ -78,7 +78,7 @@ async def forum(app: FastAPI, services: Services, request: pytest.FixtureRequest
 
 
 async def test_nothing_of_a_case_shows_to_whom_it_is_about(forum: Forum) -> None:
-    document = (await forum.accused.get(f"{API}/openapi.json")).json()
+    document = forum.app.openapi()
     # Addresses that will be of use once there is a case are read before, too.
     sought = [str(uuid4())]
     before = await everything(forum, document, sought)
@@ -93,7 +93,7 @@ async def test_nothing_of_a_case_shows_to_whom_it_is_about(forum: Forum) -> None
 
 @pytest.mark.parametrize("forum", ["member", "everything"], indirect=True)
 async def test_a_decision_tells_its_author_of_itself_only(forum: Forum) -> None:
-    document = (await forum.accused.get(f"{API}/openapi.json")).json()
+    document = forum.app.openapi()
     sought = [str(uuid4())]
     before = await everything(forum, document, sought)
     assert (await scenes.report(forum.magpie, forum.post.id, note=TOLD)).status_code == 201

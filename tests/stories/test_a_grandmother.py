@@ -42,7 +42,7 @@ async def test_a_grandmother_reports_hears_complains_and_is_heard_by_another(
     assert 'name="post" type="text" value=""' in (await guest.get("/reports?post=Call+me")).text
     empty = await form(guest, page, "/reports", post="", text="")
     assert empty.status_code == 422
-    assert "Who you are to it" in text_of(empty.text)
+    assert "What you have to do with it" in text_of(empty.text)
     said = {
         "post": f"{services.settings.public_url}/threads/{post.thread_id}#post-{post.number}",
         "capacity": "named",

@@ -48,6 +48,8 @@ async def test_the_tour_works_when_it_is_pasted(tmp_path: Path) -> None:
             subprocess.run, ["bash", "-e"], input=pasted, capture_output=True, text=True, env=where
         )
     assert done.returncode == 0, done.stderr
+    letters = [file.read_text() for file in (tmp_path / "data/mailbox").glob("*.eml")]
+    assert any(f"{address}/email-verifications#" in letter for letter in letters)
     assert "ring 999" in done.stdout
     assert "What happens on Monday?" in done.stdout
     assert "{'name': 'Suzie', 'title': 'Online adviser', 'organisation': 'Example Family Charity'}" in done.stdout

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from unittest.mock import patch
 
@@ -14,7 +14,6 @@ from fastapi import FastAPI
 from passlib.hash import argon2
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
-from starlette.routing import BaseRoute
 
 from forum.administration import advisers
 from forum.administration import roles as role_grants
@@ -76,14 +75,14 @@ UNTHROTTLED: dict[str, Any] = {"requests_at_once": "10000"} | {
     )
 }
 
-# What applications share, by what was included and where.
-_ROUTES: dict[tuple[int, str], BaseRoute] = {}
+
+# Our own setting takes 30 ms, the eight codes of a second factor a quarter of a second: most of a test's time.
+QUICK_HASHES = {"type": "ID", "memory_cost": 8, "time_cost": 1, "parallelism": 1}
 
 
 @cache
 def _hash() -> str:
-    """One hash for all: hashing anew would be most of a test's time."""
-    return str(argon2.using(type="ID", memory_cost=19 * 1024, rounds=2, parallelism=1).hash(PASSWORD))
+    return str(argon2.using(**QUICK_HASHES).hash(PASSWORD))
 
 
 class HoldingGate(PublishAtOnce):
@@ -110,21 +109,15 @@ class HoldingGate(PublishAtOnce):
 async def application(settings: Settings, gate: Gate | None = None) -> AsyncIterator[FastAPI]:
     """The application, started."""
     made = create_app(settings, gate)
-    _share_routes(made)
+    made.openapi = partial(document, settings.name)  # type: ignore[method-assign]
     async with made.router.lifespan_context(made):
         yield made
 
 
-def _share_routes(app: FastAPI) -> None:
-    """Give an application what FastAPI made of the same routes for an earlier one.
-
-    It would make it anew with the first request, which takes longer than most tests. What belongs to one application,
-    its house, each request finds for itself.
-    """
-    routes = app.router.routes
-    for place, route in enumerate(routes):
-        if router := getattr(route, "original_router", None):
-            routes[place] = _ROUTES.setdefault((id(router), route.include_context.prefix), route)
+@cache
+def document(name: str) -> dict[str, Any]:
+    """The OpenAPI document of every forum of this name: it takes seconds to make."""
+    return create_app(Settings(database_url="postgresql://nobody@localhost/nothing", name=name)).openapi()
 
 
 def client(app: FastAPI, **headers: str) -> httpx.AsyncClient:

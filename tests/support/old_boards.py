@@ -599,14 +599,15 @@ def _table(name: str, table: Table, style: Style) -> Iterator[bytes]:
         else:
             yield between
         is_open = True
-        yield b"(" + (b", " if style == "phpmyadmin" else b",").join(_literal(value) for value in row) + b")"
+        yield b"(" + (b", " if style == "phpmyadmin" else b",").join(literal(value) for value in row) + b")"
     yield b";\n\n" if is_open else b"\n"
 
 
 _SPECIAL = ((b"\\", b"\\\\"), (b"'", b"\\'"), (b'"', b'\\"'), (b"\n", b"\\n"), (b"\r", b"\\r"), (b"\0", b"\\0"))
 
 
-def _literal(value: Value) -> bytes:
+def literal(value: Value) -> bytes:
+    """Write a value as most programs do."""
     if value is None:
         return b"NULL"
     if isinstance(value, int):

@@ -67,7 +67,7 @@ class Forum:
                     return time.monotonic() - self.began
             if self.process.poll() is not None or time.monotonic() - self.began > 60:
                 pytest.fail(f"The forum did not start ({self.process.returncode}):\n{self.said()}")
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.1)  # it takes seconds to start, and to ask costs both of them time
 
     async def ended(self) -> int:
         """Wait until its first process has ended; with which status."""
@@ -183,7 +183,7 @@ async def until(condition: Callable[[], object], seconds: float = 60) -> bool:
     while True:
         if (fulfilled := bool(condition())) or time.monotonic() > deadline:
             return fulfilled
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.05)
 
 
 @dataclass(frozen=True)

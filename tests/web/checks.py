@@ -19,6 +19,8 @@ BLOCKS = {
 THEIRS, CHARITY = {"words"}, {"help", "text", "lead"}
 # Words of programs, not of people. The first two are verbs of HTTP only in capitals.
 RESERVED = re.compile(r"\bPOST\b|\bGET\b|\bAPI\b|/api/|(?i:\binvalid\b|\berrors?\b|\boops\b|\bplease try harder\b)|!")
+# Two sentences, or a sentence and a link, without a space between them: a template's line end went with its last tag.
+STUCK = re.compile(r"[a-z][.?!][A-Z]|(?<!\{lin)[a-z]:[A-Za-z]")  # but {link:this} of templates
 REFERENCES = ("aria-labelledby", "aria-describedby", "aria-controls", "for", "headers")
 ADDRESSES = ("href", "src", "action", "formaction", "data", "poster")
 OPENS_PROGRAMS = ("tel:", "sms:", "mailto:", "otpauth:")  # of the device itself
@@ -37,6 +39,7 @@ def faults_of(html: str) -> list[str]:
         *_tables(every),
         *_code(every),
         *_addresses(tree),
+        *_sentences(tree),
     ]
 
 
@@ -127,6 +130,12 @@ def _code(every: list[Element]) -> Iterator[str]:
             yield f"script {element.get('src')}"
         if element.tag in {"iframe", "object", "embed", "base", "marquee"}:
             yield str(element.tag)
+
+
+def _sentences(tree: Element) -> Iterator[str]:
+    for element in ours(tree, THEIRS | CHARITY | {"links"}):  # links of a row stand apart by their style
+        if element.tag == "p" and not is_theirs(element) and (found := STUCK.search("".join(element.itertext()))):
+            yield f"no space: {found.string[max(0, found.start() - 20) : found.end() + 20]}"
 
 
 def _addresses(tree: Element) -> Iterator[str]:

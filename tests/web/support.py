@@ -1,5 +1,6 @@
 """Read pages as a browser does: their text, their forms with what is filled in."""
 
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 from xml.etree.ElementTree import Element
@@ -10,8 +11,9 @@ import httpx
 HIDDEN = {"script", "style", "head"}
 
 
+@lru_cache(100)
 def parsed(html: str) -> Element:
-    """The tree of a page. Raises html5lib's ParseError for a page that is not well formed."""
+    """The tree of a page, which a test asks several things. Raises html5lib's ParseError for a page with a fault."""
     parser = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False)
     tree: Element = parser.parse(html)
     return tree

@@ -244,7 +244,7 @@ async def test_an_invitation_is_sent_and_withdrawn(services: Services, joan: htt
     sent = await form(joan, page, "/admin/invitations", email="new@example.org", role="moderator", board="court")
     assert "on its way" in await follow(joan, sent)
     page = await joan.get("/admin/invitations")
-    assert "of the board court" in text_of(page.text)
+    assert "of the board Court" in text_of(page.text)
     [row] = await sql(services, "SELECT id FROM invitation")
     gone = await form(joan, page, f"/admin/invitations/{row.id}/withdraw")
     assert "Nobody is invited" in await follow(joan, gone)

@@ -28,7 +28,7 @@ async def test_somebody_joins_confirms_their_address_and_signs_in(services: Serv
     joined = await join(guest, rules_version="1", name="Quiet Heron")
     assert joined.status_code == 303, text_of(joined.text)
     sent = await guest.get(joined.headers["Location"])
-    assert "look into your mailbox" in text_of(sent.text)
+    assert "check your e-mail" in text_of(sent.text)
     async with services.database.work() as session:
         kept = await get_member(session, "heron")
     assert (kept.name, kept.least_age, kept.rules_version) == ("Quiet Heron", 16, 1)

@@ -381,7 +381,7 @@ async def test_an_invitation_says_which_role_it_is_to(app: FastAPI, services: Se
     speaks = "role = 'adviser', board_id = NULL, title = 'Online adviser', organisation = 'Kin Advice'"
     roles = {
         "role = 'moderator'": "The role: Moderator",
-        "board_id = (SELECT id FROM board)": "The role: Moderator of the board “new-here”",
+        "board_id = (SELECT id FROM board)": "The role: Moderator of the board “New-Here”",
         speaks: "The role: Adviser: Online adviser, Kin Advice",
         "role = 'trusted_flagger', title = NULL, organisation = NULL": "The role: Trusted flagger",
         "role = 'safeguarding_lead'": "The role: Safeguarding lead",

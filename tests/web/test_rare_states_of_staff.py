@@ -1,14 +1,17 @@
 """What stands only now and then on the pages of those who look after the forum, with the words for each."""
 
-from datetime import timedelta
+from datetime import time, timedelta
 
 import httpx
 from fastapi import FastAPI
 
 from forum.core import clock
 from forum.core.settings import Settings
+from forum.core.weekly_hours import Weekday
 from forum.http.services import Services
 from forum.members.tables import Role
+from moderation import on_call
+from moderation.on_call import ShiftWish
 from tests.support import make, scenes
 from tests.support.jobs import run_due_jobs
 from tests.support.scenes import API, sql
@@ -261,9 +264,14 @@ async def test_a_forum_that_lacks_nothing_says_so(settings: Settings, services: 
     )
     async with make.application(whole) as app, make.signed_in(app, "joan", Role.ADMINISTRATOR) as joan:
         await make.member(services, "ruth", Role.ADMINISTRATOR)
+        await make.member(services, "orla", Role.MODERATOR)
         for handle in ("priya", "bea"):
             await make.member(services, handle, LEAD)
-        await says(joan, "/admin", "Still to do")
+        await says(joan, "/admin", "Still to do", "There is no board.")
+        await make.board(services, readers=("adviser",), advised=False)
+        async with make.work(services) as work:
+            wish = ShiftWish("orla", None, [Weekday.MONDAY], time(9), time(17))
+            await on_call.add_shift(work, await make.viewer(services, "joan"), wish)
         await sql(
             services, "INSERT INTO totp (member_id, secret, since, last_step) SELECT id, 'A', now(), 0 FROM member"
         )

@@ -42,7 +42,14 @@ async def test_one_tap_follows_a_thread_and_another_does_not(app: FastAPI, servi
         assert "You are told of each new post here. Notifications off" in text_of(page.text)
         switched = await form(heron, page, f"{path}/subscription")
         assert switched.headers["Location"] == f"{path}?done=not-told"
-        assert "not even when somebody answers you. Notifications on" in text_of((await page_of(heron, path)).text)
+        page = await page_of(heron, path)
+        assert "not even when somebody answers you. Notifications on Only when somebody answers me" in text_of(
+            page.text
+        )
+        switched = await form(heron, page, f"{path}/subscription/forget")
+        assert switched.headers["Location"] == f"{path}?done=told-as-usual"
+        page = await page_of(heron, path)
+        assert "You are told only when somebody answers or names you here. Notifications on" in text_of(page.text)
         # From the second page of a thread, and from the advisers' replies, one goes on there.
         for place in (f"{path}?start=21", f"{path}?advisers=yes", "/boards/new-here?state=any"):
             for before in ("", "&done=told"):
@@ -67,6 +74,10 @@ async def test_the_page_of_what_one_is_told_of_has_every_switch(app: FastAPI, se
             assert switched.headers["Location"] == f"{listed}?done=not-told"
         assert text_of((await page_of(heron, listed)).text).count("You are told of nothing here.") == 2
         assert "An evening" not in text_of((await page_of(heron, "/me/threads?kind=followed")).text)
+        page = await page_of(heron, listed)
+        for place in (f"/threads/{thread}", "/boards/new-here"):
+            assert (await form(heron, page, f"{place}/subscription/forget")).status_code == 303
+        assert "no thread and no board yet" in text_of((await page_of(heron, listed)).text)
 
 
 async def test_what_happened_says_how_many_posts_are_new_and_goes_on_at_the_first(

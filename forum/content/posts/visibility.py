@@ -48,6 +48,17 @@ async def set_visibility(
     if to == post.visibility:
         post.held_because = held_because
         return
+    await change_visibility(session, post, to, now, held_because=held_because)
+    await refresh_thread(session, post.thread_id, to if post.number == 1 else None)
+
+
+async def change_visibility(
+    session: AsyncSession, post: Post, to: Visibility, now: datetime, *, held_because: str | None = None
+) -> None:
+    """Change the visibility of one of many posts, whose row the caller has locked. Raises as `set_visibility` does.
+
+    Counting reads all posts of a thread: who changes many of them counts once, with `refresh_thread`.
+    """
     if to not in NEXT[Visibility(post.visibility)]:
         raise Conflict(f"A {post.visibility} post cannot become {to}.", code=f"post_{post.visibility}")
     if to == Visibility.VISIBLE:
@@ -56,13 +67,17 @@ async def set_visibility(
     await session.flush()
     if to == Visibility.WITHDRAWN:  # for good; a removed post may come back, and its reactions with it
         await session.execute(delete(Reaction).where(col(Reaction.post_id) == post.id))
-    thread = await refresh_thread_counts(session, post.thread_id)
-    if post.number == 1:
-        thread.visibility = _visibility_of_thread(thread, to)
-        await session.flush()
     if to == Visibility.VISIBLE:
         # Those whom it concerns are told, if they were not told of it before.
         await session.execute(insert(UntoldPost).values(post_id=post.id).on_conflict_do_nothing())
+
+
+async def refresh_thread(session: AsyncSession, thread_id: int, opening: Visibility | None) -> None:
+    """Compute a thread's counts after posts changed their visibility; `opening` is what its first one has become."""
+    thread = await refresh_thread_counts(session, thread_id)
+    if opening is not None:
+        thread.visibility = _visibility_of_thread(thread, opening)
+        await session.flush()
 
 
 def _visibility_of_thread(thread: Thread, to: Visibility) -> str:

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, select
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, and_, any_, cast, exists, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -17,11 +17,12 @@ from forum.content.threads.tables import Thread, ThreadState, ThreadVisibility
 from forum.core.database import Query, query
 from forum.importers.batches import batches
 from forum.importers.board_rows import readers_of
-from forum.importers.old_threads import MOST_POSTS
+from forum.importers.old_threads import MOST_POSTS, POST_LENGTH
 from forum.importers.records import Readers
 from forum.importers.tables import MovedItem, MovedKind, Was
 from forum.members.tables import Member
 
+Mark: TypeAlias = tuple[Any, ...]
 WEIGHED = 1_000  # threads of which is asked together how long they are
 _EXPECTED = {None: Visibility.VISIBLE, Was.WAITING: Visibility.HELD}  # else it is removed
 
@@ -154,6 +155,19 @@ _POSTS: Query = (
     )
     .order_by(col(Post.thread_id), col(Post.number))
 )
+# One read of the rows, in the database: a thread of 60,000 posts is compared once for each of its pieces.
+_MARK = text(
+    "SELECT thread.version, thread.visibility, thread.last_number, count(post.id), "
+    "bit_xor(hashtextextended(concat_ws(' ', post.id, post.revision, post.visibility), 0)) "
+    "FROM thread LEFT JOIN post ON post.thread_id = thread.id WHERE thread.id = :thread_id GROUP BY thread.id"
+)
+_WEIGHTS = text(
+    "SELECT id, last_number, "
+    "coalesce((SELECT sum(octet_length(body_markdown)) FROM post WHERE thread_id = thread.id), 0) "
+    "+ coalesce((SELECT sum(octet_length(post_revision.body_markdown)) FROM post_revision "
+    "JOIN post ON post.id = post_id WHERE thread_id = thread.id AND sealed), 0) AS size "
+    "FROM thread WHERE id = ANY (:ids)"
+)
 _THREADS: Query = query(
     *(getattr(Thread, name) for name in ("id", "board_id", "author_id", "title", "state", "pinned", "visibility")),
     col(Thread.version),
@@ -176,13 +190,48 @@ async def read_threads(session: AsyncSession, ids: Sequence[int]) -> list[Thread
     return [_thread(row, posts.get(row.id, ())) for row in rows]
 
 
+async def is_as_read(session: AsyncSession, thread: ThreadHere) -> bool:
+    """Return whether a thread and all of its posts are still as they were read."""
+    rows = await session.execute(_THREADS.where(col(Thread.id) == thread.id))
+    if [_thread(row, thread.posts) for row in rows] != [thread]:
+        return False
+    return await _are_posts_as_read(session, thread.posts, col(Post.thread_id) == thread.id)
+
+
+async def are_as_read(session: AsyncSession, posts: Sequence[PostHere]) -> bool:
+    """Return whether these posts of a thread, by number, are still as they were read."""
+    ids = cast([post.id for post in posts], ARRAY(BigInteger))
+    return await _are_posts_as_read(session, posts, col(Post.id) == any_(ids))
+
+
+async def _are_posts_as_read(session: AsyncSession, posts: Sequence[PostHere], condition: ColumnElement[bool]) -> bool:
+    expected = iter(posts)
+    async for row in await session.stream(_POSTS.where(condition)):
+        if _post(row, {}) != next(expected, None):
+            return False
+    return next(expected, None) is None
+
+
+async def read_mark(session: AsyncSession, thread_id: int) -> Mark:
+    """Return what is another one once a post of a thread comes, changes or is hidden, or the thread itself changes."""
+    return tuple((await session.execute(_MARK, {"thread_id": thread_id})).one())
+
+
+async def weigh_threads(session: AsyncSession, ids: Sequence[int]) -> Mapping[int, int]:
+    """Return how much room each of these threads takes in memory: so many posts, of which long ones count as several.
+
+    What a moderator took out of them counts, too: it is read so that no quote shows it.
+    """
+    found = await session.execute(_WEIGHTS, {"ids": list(ids)})
+    return {row.id: max(row.last_number, row.size // POST_LENGTH) for row in found}
+
+
 async def thread_batches(session: AsyncSession, ids: Sequence[int], most: int) -> AsyncIterator[list[int]]:
     """Give lists of these threads that fit into memory together: each ends once it has `most`, or is long."""
     for first in range(0, len(ids), WEIGHED):
         some = ids[first : first + WEIGHED]
-        found = await session.execute(select(col(Thread.id), col(Thread.last_number)).where(col(Thread.id).in_(some)))
-        lengths = Counter({row.id: row.last_number for row in found})
-        for batch in batches(some, most, lengths.__getitem__, room=MOST_POSTS):
+        weights = Counter(await weigh_threads(session, some))
+        for batch in batches(some, most, weights.__getitem__, room=MOST_POSTS):
             yield batch
 
 

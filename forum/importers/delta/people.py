@@ -179,7 +179,7 @@ async def _ban_or_note(
 ) -> None:
     shut_out = await _lock_all_but_staff(session, [one.member_id for one in batch if one.is_banned])
     banned = (
-        (ComingPerson(one.record.old, one.record, NewNames(one.handle, "", ""), ""), {"id": one.member_id})
+        (ComingPerson(one.record.old, NewNames(one.handle, "", ""), "", one.record), {"id": one.member_id})
         for one in batch
         if one.member_id in shut_out and not one.is_decided
     )

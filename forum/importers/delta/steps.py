@@ -39,6 +39,9 @@ class Step(StrEnum):
     REWORD = "reword"
 
 
+_BECOMES = {Step.HIDE: Visibility.REMOVED, Step.HOLD: Visibility.HELD, Step.SHOW: Visibility.VISIBLE}
+
+
 class Reason(StrEnum):
     """Why something stays as it is here, though it changed on the old board."""
 
@@ -84,6 +87,11 @@ class PostSteps:
         """Return the same with words that are turned anew, unless they are to stay as they are."""
         is_kept = self.reason or not self.is_there or is_touched or self.post.digest is None
         return self if is_kept else replace(self, steps=self.steps | {Step.REWORD})
+
+    @property
+    def visibility(self) -> Visibility:
+        """Who reads it once the steps are taken."""
+        return next((to for step, to in _BECOMES.items() if step in self.steps), self.post.visibility)
 
     @property
     def is_any(self) -> bool:

@@ -26,7 +26,8 @@ def read(dump: Source, staging: Staging, *, seen: Callable[[int], None] = lambda
 def _convert(spool: Spool, staging: Staging, notebook: Notebook) -> None:
     decoder = Decoder(is_double(stored_texts(spool)), notebook)
     source = read_source(spool, decoder)
-    [(newest,)] = spool.rows("SELECT max(post_time) FROM {posts}")
+    # Clocks were wrong now and then: nothing is newer than now.
+    [(newest,)] = spool.rows("SELECT max(post_time) FROM {posts} WHERE post_time < ?", clock.now().timestamp())
     staging.add([source.model_copy(update={"until": moment(newest)})])
 
     boards = read_boards(spool, decoder)

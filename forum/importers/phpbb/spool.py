@@ -57,6 +57,8 @@ TABLES: Mapping[str, tuple[str, str]] = {
     "attachments": ("attach_id post_msg_id in_message is_orphan", "mimetype extension"),
     "privmsgs": ("msg_id", ""),
 }  # fmt: skip
+_NEEDED = ("forums", "topics", "posts", "users")  # without one of these, a dump is no whole board
+_OF_WORDPRESS = ("posts", "comments", "options")  # tables that it has
 _KEYS = {"posts": "post_id", "topics": "topic_id", "forums": "forum_id", "users": "user_id"}
 _INDEXES = {"posts": "topic_id", "attachments": "post_msg_id", "poll_options": "topic_id", "user_group": "user_id"}
 _LONGEST_FIRST = sorted(TABLES, key=len, reverse=True)
@@ -154,6 +156,10 @@ class Spool:
             raise CannotMove("The board is phpBB 2: update it to phpBB 3.3 first, with phpBB's own convertor.")
         if not _VERSION.match(version):
             raise CannotMove(f"The board is phpBB {self.version}; only 3.0, 3.1, 3.2 and 3.3 are understood.")
+        if lacking := [name for name in _NEEDED if self.prefix + name not in self._made]:
+            raise CannotMove(
+                f"{dump} has no table {self.prefix + lacking[0]}: export all tables of the board, not only some."
+            )
         for name in TABLES:
             self._make(self.prefix + name)
         for name, column in _INDEXES.items():
@@ -197,5 +203,10 @@ def _no_board(dump: Source, tables: Sequence[str], prefixes: Mapping[str, bytes]
     if not tables:
         return f"{dump} holds no table at all: export the whole database, structure and data."
     names = sorted(set(tables))
+    if any({f"{name.removesuffix('posts')}{other}" for other in _OF_WORDPRESS} <= {*names} for name in names):
+        return (
+            f"{dump} is a database of WordPress: there, choose Tools, Export, All content, and give that file. The "
+            "database goes behind --people."
+        )
     some = ", ".join(names[:8]) + (" and others" if len(names) > 8 else "")
     return f"{dump} is no dump of phpBB: it holds {some}, and no table config that says which version the board has."

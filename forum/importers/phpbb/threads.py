@@ -1,7 +1,7 @@
 """Threads and posts of a phpBB board."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from forum.importers.phpbb.encoding import Decoder, plain
@@ -71,7 +71,7 @@ class Content:
     def posts(self) -> Iterator[PostRecord]:
         """Give the posts of the threads that move; to be called when all threads were read."""
         is_new_board = not self.spool.version.startswith(("3.0", "3.1"))
-        attached = self._attached()
+        attached = Attached(self.spool)
         query = (
             "SELECT post_id, posts.topic_id, poster_id, post_time, coalesce(post_visibility, post_approved, 0), "
             "post_edit_time, post_edit_user, post_username, post_subject, post_text, bbcode_uid, post_edit_reason, "
@@ -110,7 +110,7 @@ class Content:
                 edited_at=moment(edit_time),
                 edited_by=str(edit_user) if str(edit_user) in self.people else None,
                 edit_reason=self.decoder.line(reason) or None,
-                attachments=attached.get(old, ()),
+                attachments=attached.of(old),
                 removed=self._removal(*gone) if _SHOWN.get(shown) is Shown.REMOVED else None,
             )
 
@@ -158,16 +158,28 @@ class Content:
         )
         return PollRecord(question=plain(self.decoder.text(question, f"poll:{topic}"), known_uid), options=options)
 
-    def _attached(self) -> Mapping[int, tuple[str, ...]]:
+
+class Attached:
+    """What stood below posts, which are asked for by number, one after the other: so none of it is in memory."""
+
+    def __init__(self, spool: Spool) -> None:
         query = (
-            "SELECT post_msg_id, mimetype, extension FROM {attachments} "
-            "WHERE in_message IS NOT 1 AND is_orphan IS NOT 1 ORDER BY attach_id"
+            "SELECT post_msg_id, mimetype, extension FROM {attachments} WHERE in_message IS NOT 1 "
+            "AND is_orphan IS NOT 1 AND post_msg_id IS NOT NULL ORDER BY post_msg_id, attach_id"
         )
-        attached: dict[int, tuple[str, ...]] = {}
-        for post, mime, extension in self.spool.rows(query):
-            is_picture = (mime or b"").startswith(b"image/") or (extension or b"").lower() in _PICTURES
-            attached[post] = (*attached.get(post, ()), "picture" if is_picture else "file")
-        return attached
+        self._rows = spool.rows(query)
+        self._next = next(self._rows, None)
+
+    def of(self, post: int) -> tuple[str, ...]:
+        """Return what stood below a post: whether each was a picture or another file."""
+        found = list[str]()
+        while self._next and self._next[0] <= post:
+            number, mime, extension = self._next
+            if number == post:
+                is_picture = (mime or b"").startswith(b"image/") or (extension or b"").lower() in _PICTURES
+                found.append("picture" if is_picture else "file")
+            self._next = next(self._rows, None)
+        return tuple(found)
 
 
 def stored_texts(spool: Spool) -> Iterator[bytes]:

@@ -49,7 +49,7 @@ class PeopleCount:
     passwords: Counter[str] = field(default_factory=Counter)  # that cannot be used, by kind
     without_address: int = 0
     addresses: Counter[str] = field(default_factory=Counter)
-    given: list[tuple[PersonRecord, NewNames]] = field(default_factory=list)
+    given: list[tuple[str, str, NewNames]] = field(default_factory=list)  # who, and what they typed to sign in
 
     @property
     def sharing(self) -> int:
@@ -58,11 +58,11 @@ class PeopleCount:
 
     def without_old_name(self) -> list[str]:
         """Return who cannot sign in with what they typed before, as it leads to somebody else: "name → @handle"."""
-        known = KnownLogins(set(), frozenset(names.handle for _, names in self.given))
+        known = KnownLogins(set(), frozenset(names.handle for *_, names in self.given))
         return [
-            f"{person.name} → @{names.handle}"
-            for person, names in self.given
-            if known.take(names, normalise_old_login(person.login or person.name)) is None
+            f"{name} → @{names.handle}"
+            for name, login, names in self.given
+            if known.take(names, normalise_old_login(login)) is None
         ]
 
     def add(self, person: PersonRecord, namer: Namer, *, wrote: bool, now: datetime, has_handles: bool) -> None:
@@ -84,11 +84,11 @@ class PeopleCount:
             self.without_password += 1
         elif not is_known(person.password):
             kind = _KIND.match(person.password)
-            self.passwords[kind.group() if kind else "of an unknown kind"] += 1
+            self.passwords[kind.group() if kind else "unknown"] += 1
 
     def _name(self, person: PersonRecord, namer: Namer, handle: str | None) -> None:
         given = namer.name_member(person.old, person.name, was_staff=bool(person.was), handle=handle)
-        self.given.append((person, given))
+        self.given.append((person.name, person.login or person.name, given))
         if given.name != person.name:
             self.names.append(f"{person.name} → {given.name}")
         alone = Namer().name_member(person.old, person.name, was_staff=True, handle=handle)  # if there were nobody else
@@ -195,9 +195,8 @@ def _count_cut_reasons(staging: Staging) -> int:
 
 
 def _count_people(staging: Staging, now: datetime) -> PeopleCount:
-    wrote = dict(staging.connection.execute("SELECT author, count(*) FROM post GROUP BY 1"))
     staff = (person.name for person in staging.people() if person.was)
     namer, people, has_handles = Namer(old_staff=skeletons_of(staff)), PeopleCount(), staging.source.has_handles
-    for person in sorted(staging.people(), key=lambda person: -wrote.get(person.old, 0)):
-        people.add(person, namer, wrote=person.old in wrote, now=now, has_handles=has_handles)
+    for person, posts in staging.people_by_posts(board.old for board in staging.boards()):
+        people.add(person, namer, wrote=posts > 0, now=now, has_handles=has_handles)
     return people

@@ -61,6 +61,7 @@ _LEFT_OF_BLOG: Mapping[Remark, str] = {
     Remark.NOT_PUBLIC: "Articles and pages that are not public: drafts, private, planned, in the bin",
     Remark.LOCKED_ARTICLE: "Articles and pages with a password",
     Remark.OTHER_CONTENT: "Pages without comments, menus, pictures and the like: they stay on your site",
+    Remark.PLUGIN_FORUM: "Topics and answers in a forum of bbPress: people wrote them, and they cannot be moved",
     Remark.COMMENT_LEFT_BEHIND: "Comments below what stays behind",
 }
 _READERS = {Readers.EVERYONE: "everybody, guests too", Readers.MEMBERS: "members", Readers.STAFF: "staff"}
@@ -162,7 +163,7 @@ def _people(facts: Facts) -> Iterator[Line]:
     people = facts.people
     yield Line("Members sign in with the name that they had, as they typed it, and their old password.")
     for kind, count in people.passwords.items():
-        yield Line(f"Members with a password of the kind {kind}, which cannot be used here: they get a new one", count)
+        yield Line(f"Members whose password is of a kind that cannot be used here ({kind}): they get a new one", count)
     yield from _counted(
         ("Members without a password: they choose one by mail", people.without_password),
         ("Members without an address for mail", people.without_address),

@@ -26,10 +26,12 @@ _SINGLE = rb"'(?:[^'\\]++|\\.|'')*+'"
 _DOUBLE = rb'"(?:[^"\\]++|\\.|"")*+"'
 _VALUE = rb"(?:" + _SINGLE + rb"|" + _DOUBLE + rb"|[-+.\w]++(?:\s*+" + _SINGLE + rb")?+)"
 _NAME = rb"(?:`(?:[^`]|``)++`|[\w$]++|\"[^\"]++\")"
-_GAP = re.compile(rb"(?:\s++|--(?=[\s])[^\n]*+\n|--\n|#[^\n]*+\n|mysqldump: \[Warning\][^\n]*+\n)*+")
+# What the program said on its way, where a shell wrote that into the file, too. Whether it came to its end shows there.
+_SAID = rb"(?:mysqldump: |mariadb-dump: |Warning: Using a password)[^\n]*+\n"
+_GAP = re.compile(rb"(?:\s++|--(?=[\s])[^\n]*+\n|--\n|#[^\n]*+\n|" + _SAID + rb")*+")
 _INSERT = re.compile(
-    rb"(?:INSERT|REPLACE)\s+(?:(?:IGNORE|DELAYED|LOW_PRIORITY|HIGH_PRIORITY)\s+)*INTO\s+(?:"
-    + _NAME + rb"\s*\.\s*)?(" + _NAME + rb")\s*(?:\(([^()]*)\)\s*)?VALUES?\s*(?=\()",
+    rb"(?:INSERT|REPLACE)\s+(?:(?:IGNORE|DELAYED|LOW_PRIORITY|HIGH_PRIORITY)\s+)*INTO\s+(?:("
+    + _NAME + rb")\s*\.\s*)?(" + _NAME + rb")\s*(?:\(([^()]*)\)\s*)?VALUES?\s*(?=\()",
     re.IGNORECASE,
 )  # fmt: skip
 _CREATE = re.compile(
@@ -54,6 +56,8 @@ _PART = re.compile(rb"(?:[^'\"`(),]++|" + _SINGLE + rb"|" + _DOUBLE + rb"|`[^`]*
 _ESCAPED = {quote: re.compile(rb"\\(.)|" + quote * 2, re.DOTALL) for quote in (b"'", b'"')}
 _ESCAPES = {b"0": b"\0", b"b": b"\b", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"Z": b"\x1a", b"%": b"\\%", b"_": b"\\_"}
 _SET_NAMES = re.compile(rb"SET\s+NAMES\s+'?(\w+)", re.IGNORECASE)
+_USE = re.compile(rb"USE\s+(" + _NAME + rb")", re.IGNORECASE)
+_UNESCAPED = re.compile(rb"SQL_MODE\s*=\s*['\"][^'\"]*NO_BACKSLASH_ESCAPES", re.IGNORECASE)
 
 
 class Row(NamedTuple):
@@ -100,6 +104,8 @@ class _Reader:
         self.statements = 0
         self.layouts: dict[tuple[str, bytes | None], _Layout] = {}
         self.must_end_with: bytes | None = None  # what the program that wrote it writes last
+        self.database = ""  # that the statements here are about, where the dump names one
+        self.databases: dict[str, str] = {}  # from which the rows of each wanted table are
 
     def rows(self) -> Iterator[Row]:
         self._more()
@@ -298,18 +304,19 @@ class _Reader:
 
     def _insert(self) -> Iterator[Row]:
         while (match := _INSERT.match(self.buffer, self.at)) is None:
-            if len(self.buffer) - self.at > _CREATE_MAX:
+            if len(self.buffer) - self.at > _CREATE_MAX or self._has_end(self.at):
                 start = self.buffer[self.at : self.at + 30].decode("ascii", "replace")
                 raise self._broken(f"“{start}…” cannot be understood")
             if not self._more():
                 raise self._cut()
-        table = _name(match.group(1))
+        table = _name(match.group(2))
         wanted = self.dump.wanted(table)
         if wanted is None:
             self.at = match.end()
             self._skip_statement(table)
             return
-        layout = self._layout(table, wanted, match.group(2))
+        self._note_database(table, match.group(1))
+        layout = self._layout(table, wanted, match.group(3))
         self.at = match.end()
         count = 0
         while True:
@@ -365,13 +372,29 @@ class _Reader:
             if len(self.buffer) - self.at > ROW_MAX:
                 raise self._broken(f"a row of {table} is longer than 16 MiB, as after a missing quote")
             if not self._more():
+                if self._has_end(self.at):
+                    raise self._broken(f"a row of {table} cannot be understood")
                 raise self._cut(table)
 
     # What the file says of itself
 
+    def _note_database(self, table: str, named: bytes | None) -> None:
+        """Raise CannotMove where a table comes from two databases: of two boards, one would cover the other."""
+        database = _name(named) if named else self.database
+        if database and (before := self.databases.setdefault(table, database)) != database:
+            raise CannotMove(
+                f"{self.dump.path} holds two databases, {before} and {database}, and each has a table {table}: export "
+                "one of them."
+            )
+
     def _note_promises(self, start: bytes) -> None:
-        if re.match(rb"(?:/\*M?!999999[^\n]*\n|mysqldump: [^\n]*\n)*-- (?:MySQL|MariaDB) dump", start):
+        if re.match(rb"(?:/\*M?!999999[^\n]*\n|" + _SAID + rb")*-- (?:MySQL|MariaDB) dump", start):
             self.must_end_with = b"-- Dump completed"
+        if _UNESCAPED.search(start):
+            raise CannotMove(
+                f"{self.dump.path} was written in the mode NO_BACKSLASH_ESCAPES, in which a backslash may be a letter: "
+                "switch that mode off on the server, and export the board anew."
+            )
         if b"-- PostgreSQL database dump" in start:
             raise CannotMove(f"{self.dump.path} is a dump of PostgreSQL; only MySQL and MariaDB are understood.")
 
@@ -380,9 +403,11 @@ class _Reader:
             self.must_end_with = None
 
     def _note_statement(self) -> None:
-        start = self.buffer[self.at : self.at + 100]
+        start = self.buffer[self.at : self.at + 200]
         if match := _SET_NAMES.match(start):
             self.dump.charset = match.group(1).decode().lower()
+        if match := _USE.match(start):
+            self.database = _name(match.group(1))
         if start.upper().startswith(b"START TRANSACTION"):
             self.must_end_with = b"COMMIT"
         elif start.upper().startswith(b"COMMIT") and self.must_end_with == b"COMMIT":

@@ -213,5 +213,6 @@ class _ExportReader:
 
     def _no_export(self) -> CannotMove:
         return CannotMove(
-            f"{self.path} is no export of WordPress. In WordPress, choose Tools, Export, All content: give that file."
+            f"{self.path} is no export of WordPress: there, choose Tools, Export, All content, and give that file. Of "
+            "phpBB, export the database as SQL, not as XML."
         )

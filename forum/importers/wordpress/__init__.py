@@ -52,6 +52,8 @@ def _convert(spool: BlogSpool, people: BlogPeople, staging: Staging, notebook: N
     staging.add(articles.records())
     if not articles.boards and not spool.has_numbers:
         raise CannotMove("Its articles have no numbers, so WordPress did not write it: choose Tools, Export there.")
+    if not articles.boards and articles.has_plugin_forum:
+        raise CannotMove("It holds topics of a forum of bbPress, which cannot be read, and no article that is public.")
     if not articles.boards:
         raise CannotMove("No article in it is public: in WordPress, choose Tools, Export, All content.")
     staging.add(articles.board_records())

@@ -16,6 +16,7 @@ from forum.importers.wordpress.spool import BlogSpool, number
 
 # Of which kinds of entries threads are made, on which boards: old id and name.
 _BOARDS: Mapping[str, tuple[str, str]] = {"post": ("blog", "Blog"), "page": ("pages", "Pages")}
+_PLUGIN_FORUM = ("topic", "reply")  # what people write in a forum of bbPress
 _NOT_APPROVED: Mapping[str, Remark] = {
     "0": Remark.NOT_APPROVED,
     "hold": Remark.NOT_APPROVED,
@@ -38,6 +39,7 @@ class Articles:
     notebook: Notebook
     boards: set[str] = field(default_factory=set)  # on which something stands
     newest: datetime | None = None
+    has_plugin_forum: bool = False
 
     def records(self) -> Iterator[ThreadRecord | AddressRecord | PostRecord]:
         """Give each thread, after it where it was, and its posts."""
@@ -59,6 +61,9 @@ class Articles:
 
     def _why_not(self, article: Fields, comments: list[tuple[int, Fields]]) -> Remark | None:
         kind, status = (article.get(name, "").strip() for name in ("wp:post_type", "wp:status"))
+        if kind in _PLUGIN_FORUM:
+            self.has_plugin_forum = True
+            return Remark.PLUGIN_FORUM
         if kind not in _BOARDS:
             return Remark.OTHER_CONTENT
         if article.get("wp:post_password"):

@@ -17,6 +17,7 @@ router = page_router()
 
 # What is missing, in words, and where it is mended: the address and its words; none where only the operator can.
 GAPS: Mapping[str, tuple[str, str, str]] = {
+    "no_board": (mark("There is no board. Nobody can write yet."), "/admin/new-board", mark("Make a board")),
     "no_moderator": (
         mark("Nobody moderates “%(board)s”. Administrators have to decide what is reported there."),
         "/boards/%(board)s/team",

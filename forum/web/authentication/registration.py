@@ -86,7 +86,7 @@ async def join(visit: ReadingForm) -> Response:
 @router.get("/join/sent")
 async def show_joined(visit: Reading) -> Response:
     """Say that a mail is on its way."""
-    return visit.show(JoinedPage(title=visit.say("Please look into your mailbox")))
+    return visit.show(JoinedPage(title=visit.say("Please check your e-mail")))
 
 
 def _read(visit: Visit) -> JoinForm:

@@ -18,11 +18,16 @@ from forum.web.visits import OwnForm, OwnVisit, Visit, own_path
 router = page_router()
 
 
-class SwitchForm(FormModel):
-    """Whether somebody wants to be told, and the page on which the switch stood."""
+class BackForm(FormModel):
+    """The page on which the switch stood."""
+
+    back: Text | None = None
+
+
+class SwitchForm(BackForm):
+    """Whether somebody wants to be told."""
 
     mode: Mode
-    back: Text | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +58,7 @@ async def switch_thread(id: Id, visit: OwnForm) -> Response:
     """Turn notifications of a thread on or off."""
     wanted = visit.form.parse(SwitchForm)
     await visit.act(subscriptions.follow_thread, id, wanted.mode)
-    return _back(visit, wanted, f"/threads/{id}")
+    return _back(visit, wanted, f"/threads/{id}", _said(wanted.mode))
 
 
 @router.post("/boards/{slug}/subscription")
@@ -61,10 +66,28 @@ async def switch_board(slug: Slug, visit: OwnForm) -> Response:
     """Turn notifications of a board on or off."""
     wanted = visit.form.parse(SwitchForm)
     await visit.act(subscriptions.follow_board, slug, wanted.mode)
-    return _back(visit, wanted, f"/boards/{slug}")
+    return _back(visit, wanted, f"/boards/{slug}", _said(wanted.mode))
 
 
-def _back(visit: Visit, wanted: SwitchForm, place: str) -> Response:
-    return visit.go(
-        own_path(wanted.back) if wanted.back else place, done="not-told" if wanted.mode == Mode.OFF else "told"
-    )
+@router.post("/threads/{id}/subscription/forget")
+async def forget_thread(id: Id, visit: OwnForm) -> Response:
+    """Forget what somebody chose for a thread: they are told of answers, and what they chose for the board counts."""
+    wanted = visit.form.parse(BackForm)
+    await visit.act(subscriptions.forget_thread, id)
+    return _back(visit, wanted, f"/threads/{id}", "told-as-usual")
+
+
+@router.post("/boards/{slug}/subscription/forget")
+async def forget_board(slug: Slug, visit: OwnForm) -> Response:
+    """Forget what somebody chose for a board: they are told of answers, and in threads what they chose for these."""
+    wanted = visit.form.parse(BackForm)
+    await visit.act(subscriptions.forget_board, slug)
+    return _back(visit, wanted, f"/boards/{slug}", "told-as-usual")
+
+
+def _said(mode: Mode) -> str:
+    return "not-told" if mode == Mode.OFF else "told"
+
+
+def _back(visit: Visit, wanted: BackForm, place: str, done: str) -> Response:
+    return visit.go(own_path(wanted.back) if wanted.back else place, done=done)

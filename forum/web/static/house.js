@@ -136,13 +136,12 @@ if (window.EventSource && (news || me)) {
   listen();
   document.addEventListener('visibilitychange', listen);
 }
-// Threads like the one that somebody begins, once its title is there. Its place is kept free, so that nothing moves.
+// Threads like the one that somebody begins, once its title is there. Its line stands there before, so that nothing moves.
 const similar = document.querySelector('[data-similar]');
 if (similar) {
   const title = document.getElementById('field-title');
-  const list = similar.querySelector('ul');
+  const [count, hint, list] = ['span', 'p', 'ul'].map((name) => similar.querySelector(name));
   similar.hidden = false;
-  similar.style.visibility = 'hidden';
   title.addEventListener('change', async () => {
     try {
       const answer = await fetch(similar.dataset.similar, {
@@ -159,7 +158,8 @@ if (similar) {
         link.textContent = thread.title;
         list.appendChild(document.createElement('li')).append(link);
       }
-      similar.style.visibility = items.length ? 'visible' : 'hidden';
+      hint.hidden = items.length;
+      count.textContent = items.length ? ` (${items.length})` : '';
     } catch {}
   });
 }

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Coroutine, Iterator
@@ -473,14 +474,20 @@ def test_more_processes_than_the_database_has_connections_for_are_refused_before
         assert sentence in told[1]
 
 
+def test_a_port_that_somebody_else_has_is_told_before_anything_is_started(forum: Forum) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        _refused(forum("serve", "--port", str(port)), f"at 127.0.0.1, port {port}: Address already in use")
+
+
 def test_a_postgresql_that_is_too_old_is_told_in_a_sentence_before_anything_is_done(
     forum: Forum, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(embedded_postgres, "OLDEST_MAJOR", 99)
     monkeypatch.setattr(database, "migrate", lambda *_: pytest.fail("It was migrated."))
     commands = [
-        "serve",
-        "demo",
+        "serve --port 0",
+        "demo --port 0",
         "worker",
         "migrate",
         "mail list",
@@ -582,3 +589,13 @@ def test_counts_are_counted_again_and_put_right(forum: Forum, database_url: str)
     assert ("threads of board 1: 3 is kept, and counting gives 0" in told, status) == (True, 1)
     assert "2 counts were wrong, and are right now." in _done(forum("check", "--counts", "--mend"), "right")
     assert "Every count is right." in _done(forum("check", "--counts"), "right")
+
+
+def test_a_check_of_a_board_of_which_nothing_moved_says_so(
+    forum: Forum, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FORUM_DATA", str(tmp_path))
+    dump = old_boards.write(old_boards.make_board(), tmp_path / "board.sql")
+    said, complaint, code = forum("import", "check", str(dump))
+    assert (said.strip(), code) == ("", 1)
+    assert complaint.strip() == "Nothing of phpbb https://old.example.org/forum/ has moved here."

@@ -2,6 +2,7 @@
 
 import pytest
 
+from forum.importers import said_before
 from forum.importers.conversion import Conversion, OldPost, OldThread, convert
 from forum.importers.records import PollRecord, PostRecord, Shown, TextForm
 
@@ -39,6 +40,19 @@ def test_hidden_words_stay_hidden_in_quotes(hidden: str, is_left_out: bool) -> N
         assert "Alder" not in turned[-1].markdown, quote
         assert "removed post" in turned[-1].markdown
         assert "I know that school" in turned[-1].markdown
+
+
+def test_words_are_sought_in_what_was_said_lately_and_hidden_ones_are_hidden_from_anywhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(said_before, "LOOKED_BACK", 2)
+    for is_visible, says in ((True, "Alder school"), (False, "removed post")):
+        for later, is_found in ((1, True), (2, False)):
+            said = post(1, "Sunny", SECRET, is_visible=is_visible)
+            since = [post(2 + more, "Sunny", f"Another matter, number {more}.") for more in range(later)]
+            [turned] = convert([OldThread((said, *since, quoting(SECRET, "Sunny")))])
+            assert says in turned[-1].markdown
+            assert ("@sunny #1" in turned[-1].markdown) is (is_visible and is_found)
 
 
 def test_what_everybody_read_stays_in_quotes() -> None:

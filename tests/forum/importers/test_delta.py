@@ -9,22 +9,26 @@ from uuid import UUID
 
 import httpx
 import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from forum.administration.webhooks.tables import WebhookEvent
 from forum.authentication.sign_in import find_claimant
 from forum.cli import import_run
 from forum.content.markup import GONE
 from forum.content.posts import actions as posts
+from forum.content.posts import visibility
 from forum.content.posts.draft import Draft
 from forum.content.posts.revisions import lock_post_row, replace_body_by_moderator
 from forum.content.posts.tables import Visibility
 from forum.content.posts.visibility import set_visibility
 from forum.content.threads import actions as threads
-from forum.content.threads.tables import ThreadState, ThreadVisibility
+from forum.content.threads.tables import Thread, ThreadState, ThreadVisibility
 from forum.core import clock
 from forum.features import FEATURES, compare_counts
 from forum.http.services import Services
 from forum.importers import check, old_threads, run
+from forum.importers.conversion import NewPost, OldPost
+from forum.importers.converters import LongConverter
 from forum.importers.delta import carrying, facts
 from forum.importers.delta.facts import BoardReaders, BoardsNow, PostHere, ThreadHere
 from forum.importers.delta.steps import Deciding, KeptHere, Reason, Step
@@ -506,11 +510,11 @@ async def test_what_somebody_writes_at_the_same_moment_stands_before_what_comes(
     await make.member(services, "tern")
     lock, times = carrying._Carrying._lock, []
 
-    async def slow_lock(self: Any, session: Any, change: Any) -> Any:
+    async def slow_lock(self: Any, session: Any, change: Any, mark: Any) -> Any:
         times.append(change.steps.thread.id)
         if len(times) == 1:
             await make.post(services, "tern", 1, "I was quicker.")
-        return await lock(self, session, change)
+        return await lock(self, session, change, mark)
 
     monkeypatch.setattr(carrying._Carrying, "_lock", slow_lock)
     new = post(
@@ -541,12 +545,77 @@ async def test_what_somebody_writes_at_the_same_moment_stands_before_what_comes(
     boards = [record for record in BEFORE if record.kind == "board"]
     other = [SourceRecord(program="phpbb", version="3.3.14", name="Kith"), *boards, person(3, "Kite"), person(5, "Nia")]
     assert await carry(services, tmp_path, [*other, thread(1, 11, "Of others"), post(1, 1, 3, "Hello.")])
-    assert await looked(services, tmp_path) == check.Comparison(same=1)
+    assert await looked(services, tmp_path) == check.Comparison(boards=3, same=1)
 
     # Threads are taken together until they are long.
     monkeypatch.setattr(facts, "MOST_POSTS", 5)
     async with services.database.work() as session:
         assert [some async for some in facts.thread_batches(session, [1, 2, 3, 4], 2)] == [[1], [2, 3], [4]]
+
+
+async def test_a_very_long_thread_is_gone_through_once_and_written_in_pieces(
+    services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(old_threads, "MOST_POSTS", 4)
+    monkeypatch.setattr(carrying, "POSTS_AT_ONCE", 2)
+    board = [record for record in BEFORE if record.kind in {"source", "board", "person"}]
+    board.append(thread(1, 11, "Long"))
+    was = [post(old, 1, 3 + old % 2, f"It was so with the cobalt kettle number {old} of them.") for old in range(1, 13)]
+    await carry(services, tmp_path, [*board, *was])
+    turned, pieces, counted = list[str](), list[int](), list[int]()
+    turn, lock, count = LongConverter.turn, carrying._Carrying._lock, visibility.refresh_thread_counts
+
+    async def turn_and_note(self: LongConverter, posts: Sequence[OldPost]) -> list[NewPost]:
+        turned.extend(one.record.old for one in posts)
+        return await turn(self, posts)
+
+    async def lock_and_note(self: Any, session: Any, change: Any, mark: Any) -> Any:
+        pieces.append(len(change.changing) + len(change.new))
+        if len(pieces) == answers_at:
+            await make.post(services, "tern", 1, "I was quicker.")
+        return await lock(self, session, change, mark)
+
+    async def count_and_note(session: AsyncSession, thread_id: int) -> Thread:
+        counted.append(thread_id)
+        return await count(session, thread_id)
+
+    monkeypatch.setattr(LongConverter, "turn", turn_and_note)
+    monkeypatch.setattr(carrying._Carrying, "_lock", lock_and_note)
+    monkeypatch.setattr(visibility, "refresh_thread_counts", count_and_note)
+    said = "SELECT number, split_part(body_markdown, E'\n', 1) FROM post WHERE visibility = 'visible' ORDER BY number"
+
+    def changed(words: str) -> list[PostRecord]:
+        there = [one.model_copy(update={"text": f"{words} {one.old}."}) for one in was if one.old != "3"]
+        of_gone = quoting("Wren", "It was so with the cobalt kettle number 3 of them.", "Hm.")
+        return [*there, post(13, 1, 3, **of_gone, written_at=LATELY)]
+
+    answers_at = 0
+    ended = await carry(services, tmp_path, [*board, *changed("By now")], takes_gone=True)
+    assert ended
+    assert (ended.counts["reworded"], ended.counts["hidden"], ended.counts["posts"]) == (11, 1, 1)
+    assert turned == [str(old) for old in range(1, 14) if old != 3]
+    assert pieces == [5, 4, 4]
+    by_now = [(number, f"By now {number}.") for number in range(1, 13) if number != 3]
+    assert await rows(services, said) == [*by_now, (13, "> **[a removed post]**")]
+
+    # Somebody answers while it is written: what is written stays, and the rest is looked at anew.
+    await make.member(services, "tern")
+    pieces.clear()
+    answers_at = 2
+    assert await carry(services, tmp_path, [*board, *changed("At last")])
+    assert pieces == [4, 4, 4, 3]
+    at_last = [(number, f"At last {number}.") for number in range(1, 13) if number != 3]
+    assert await rows(services, said) == [*at_last, (13, "> **[a removed post]**"), (14, "I was quicker.")]
+
+    # All are removed: the thread is counted once for each piece.
+    counted.clear()
+    removed = [one.model_copy(update={"shown": Shown.REMOVED}) for one in changed("At last")]
+    ended = await carry(services, tmp_path, [*board, *removed])
+    assert ended
+    assert (ended.counts["hidden"], len(counted)) == (12, 3)
+    assert await rows(services, said) == [(14, "I was quicker.")]
+    assert await carry(services, tmp_path, [*board, *removed]) is None
+    assert (await looked(services, tmp_path)).kept == []
 
 
 async def test_a_very_long_post_is_changed_and_hidden_whole_and_a_part_of_a_blog_hides_nothing(

@@ -7,6 +7,7 @@ import io
 import lzma
 import random
 import struct
+import tarfile
 import tracemalloc
 import zipfile
 from collections.abc import Sequence
@@ -63,6 +64,9 @@ WAYS: list[tuple[bytes, list[tuple[Value, Value]]]] = [
      b"INSERT INTO phpbb_posts VALUES (1,'one',0) ON DUPLICATE KEY UPDATE score = 1;", [(b"one", b"1")]),
     (b"CREATE VIEW v AS SELECT 1;CREATE DATABASE `kin`;USE `kin`;CREATE TABLE y LIKE x;"
      b"INSERT INTO phpbb_posts VALUES (1,'one',0),(2,'two',0);", [(b"one", b"1"), (b"two", b"2")]),
+    (b"mysqldump: Error: 'Access denied; you need PROCESS' when trying to dump tablespaces\nCREATE DATABASE `kin`;"
+     b"USE `kin`;\nWarning: Using a password on the command line\nINSERT INTO phpbb_posts VALUES (1,'one',0);"
+     b"USE mysql;INSERT INTO other VALUES (1);", [(b"one", b"1")]),
     (b"SET SQL_MODE = 'NO_AUTO_VALUE_ON_ZERO';START TRANSACTION;INSERT INTO phpbb_posts VALUES (1,'one',0);COMMIT;",
      [(b"one", b"1")]),
 ]  # fmt: skip
@@ -92,7 +96,20 @@ def test_packed_files_and_what_was_seen(tmp_path: Path) -> None:
         assert dump.tables == {"phpbb_posts": 1}
     list((dump := MysqlDump(tmp_path / "board", wanted)).rows())
     assert dump.charset == ""
+    # The backup of a whole site has files of XML, too: it is no export of WordPress.
+    for names, exports in ((("b.xml", "a.XML", "notes.txt"), ["a.XML", "b.xml"]), (("a.sql", "theme/style.xml"), [])):
+        (tmp_path / "board").write_bytes(_zip(*names))
+        assert list(files.list_exports(tmp_path / "board")) == exports
     read(path, b"/*!40101 SET NAMES utf8mb4 */;" + CREATE)
+
+
+def _tar() -> bytes:
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as packed:
+        member = tarfile.TarInfo("backup/board.sql")
+        member.size = len(CREATE)
+        packed.addfile(member, io.BytesIO(CREATE))
+    return archive.getvalue()
 
 
 def _zip(*names: str, password: bool = False) -> bytes:
@@ -107,6 +124,7 @@ def _zip(*names: str, password: bool = False) -> bytes:
     return bytes(text)
 
 
+ROW = b"INSERT INTO phpbb_posts VALUES (1,'one',0);"
 ROWS = CREATE + b"INSERT INTO phpbb_posts VALUES (1,'one',0),(2,'two',0);\n"
 NONE: list[tuple[bytes, str]] = [
     (b"", "is empty"),
@@ -114,6 +132,18 @@ NONE: list[tuple[bytes, str]] = [
     (b"<html><body>Session expired</body></html>", "is no dump of a MySQL database"),
     (b"-- nothing but a comment", "is no dump of a MySQL database"),
     (b"\xff\xfeC\0R\0E\0", "UTF-16"),
+    ("CREATE TABLE x".encode("utf-16-le"), "UTF-16"),
+    (gzip.compress("CREATE TABLE x".encode("utf-16")), "UTF-16"),
+    (gzip.compress(b""), "is empty"),
+    (gzip.compress(gzip.compress(ROWS)), "is packed twice"),
+    (_tar(), "is an archive of files"),
+    (b"7z\xbc\xaf\x27\x1c\0\4", "is an archive of files"),
+    (b"Rar!\x1a\x07\x01\0", "is an archive of files"),
+    (b"PK\x05\x06" + bytes(18), "holds 0 .sql files"),
+    (b"USE `a`;" + CREATE + ROW + b"USE `b`;" + CREATE + ROW, "holds two databases, a and b, and each has a table"),
+    (CREATE + ROW.replace(b"phpbb_posts", b"a.phpbb_posts") + b"USE `b`;" + ROW, "holds two databases, a and b"),
+    (b"/*!40101 SET SQL_MODE='ANSI,NO_BACKSLASH_ESCAPES' */;" + ROWS, "in the mode NO_BACKSLASH_ESCAPES"),
+    (CREATE + b"INSERT INTO phpbb_posts SET post_id = 1;", "“INSERT INTO phpbb_posts SET po…” cannot be understood"),
     (b"-- PostgreSQL database dump\nSET x = 1;", "a dump of PostgreSQL"),
     (b"PRAGMA foreign_keys=OFF;", "is no dump of a MySQL database"),
     (ROWS + b"Fatal error: out of memory", "“Fatal error: out of memory” begins none"),

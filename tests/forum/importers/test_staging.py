@@ -62,6 +62,15 @@ def test_records_come_back_as_they_were(tmp_path: Path) -> None:
         assert staging.count("post") == 3
         with pytest.raises(sqlite3.IntegrityError):
             staging.add([posts[0]])
+        more = [PersonRecord(old=old, name=old) for old in ("9", "8")]
+        elsewhere = [
+            ThreadRecord(old="6", board="3", title="x"),
+            *(one.model_copy(update={"old": f"1{one.old}", "thread": "6", "author": "8"}) for one in posts[:2]),
+        ]
+        staging.add([*more, *elsewhere])
+        ranks = {boards: [(one.old, posts) for one, posts in staging.people_by_posts(boards)] for boards in ("2", "23")}
+        assert ranks == {"2": [("7", 3), ("9", 0), ("8", 0)], "23": [("7", 3), ("8", 2), ("9", 0)]}
+        assert staging.some_people(["8", "77"]) == {"8": more[1]}
     # That of a run: however it ends, nothing of it is left, and what failed halfway is undone.
     with Staging.without_name(tmp_path / "data") as staging:
         staging.add([*records, *posts])

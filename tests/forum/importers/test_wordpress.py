@@ -57,6 +57,7 @@ ARTICLES = (
     Article(10, "SECRET plans", status="private"),
     Article(11, "Behind a password", "SECRET", password="x"),
     Article(12, "A menu", kind="nav_menu_item"),
+    Article(13, "SECRET topic of bbPress", "SECRET", kind="topic"),
 )  # fmt: skip
 TABLES = ("board", "person", "thread", "post", "other")
 
@@ -131,6 +132,7 @@ def test_articles_and_comments_become_threads(tmp_path: Path) -> None:
         Remark.ANSWERS_LATER: 2,
         Remark.NO_DATE: 1,
         Remark.OTHER_CONTENT: 2,
+        Remark.PLUGIN_FORUM: 1,
         Remark.NOT_PUBLIC: 2,
         Remark.COMMENT_LEFT_BEHIND: 1,
         Remark.LOCKED_ARTICLE: 1,
@@ -213,7 +215,8 @@ def hostile(folder: Path) -> dict[str, tuple[str | bytes, str]]:
         "page": ('<?xml version="1.0"?><html><body>Log in</body></html>', "no export of"),
         "encoding": (sound.replace("UTF-8", "UTF-7"), "encoding UTF-7"),
         "no numbers": (sound.replace("wp:post_id", "wp:id"), "have no numbers"),
-        "nothing public": (export(*ARTICLES[3:]), "No article in it is public"),
+        "nothing public": (export(*ARTICLES[3:8]), "No article in it is public"),
+        "a plugin's forum": (export(*ARTICLES[3:]), "topics of a forum of bbPress, which cannot be read"),
         "two sites": (export(ARTICLES[0], address="https://other.example"), "of two sites, blog.example.org and other"),
     }
 
