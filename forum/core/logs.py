@@ -67,13 +67,13 @@ class _Lines(structlog.make_filtering_bound_logger("INFO")):  # type: ignore[mis
 
     def info(self, event: str, **said: Any) -> None:
         """Write a line, unless it is dropped on its way."""
-        said["event"] = event
+        line: Any = {**self._context, **said, "event": event}
         try:
             for process in self._processors:
-                said = process(self._logger, "info", said)
+                line = process(self._logger, "info", line)
         except structlog.DropEvent:
             return
-        self._logger.msg(said)
+        self._logger.msg(line)
 
 
 def begin_request() -> None:
