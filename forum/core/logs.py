@@ -6,9 +6,13 @@ stored or logged.
 
 import logging
 import os
+import secrets
 import sys
+import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, MutableMapping
+from contextvars import ContextVar
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,22 +28,23 @@ _PROJECT = Path(__file__).parents[2]
 _OURS = tuple(f"{_PROJECT / package}{os.sep}" for package in ("forum", "moderation"))
 
 
+_REQUEST: ContextVar[str | None] = ContextVar("request", default=None)
+
+
 def configure(level: str) -> None:
     """Send every log line of this process, those of libraries too, to standard error in one format."""
     is_terminal = sys.stderr.isatty()
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer() if is_terminal else structlog.processors.JSONRenderer(_as_json)
-    )
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,  # the id of the request
+        add_request,
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_time,
     ]
+    renderer: structlog.typing.Processor = structlog.dev.ConsoleRenderer() if is_terminal else _as_json
     # The forum's own lines, at least one a request, are written directly; those of libraries go through `logging`.
     structlog.configure(
         processors=[*shared, renderer],
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
+        wrapper_class=_Lines if level == "INFO" else structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler()
@@ -57,9 +62,48 @@ def configure(level: str) -> None:
         logging.getLogger(client).setLevel(logging.WARNING)
 
 
-def _as_json(event: Mapping[str, Any], default: Callable[[Any], Any]) -> str:
+class _Lines(structlog.make_filtering_bound_logger("INFO")):  # type: ignore[misc] # a class made at run time
+    """Writes lines with less on the way: structlog packs and unpacks what is said of a request four times."""
+
+    def info(self, event: str, **said: Any) -> None:
+        """Write a line, unless it is dropped on its way."""
+        line: Any = {**self._context, **said, "event": event}
+        try:
+            for process in self._processors:
+                line = process(self._logger, "info", line)
+        except structlog.DropEvent:
+            return
+        self._logger.msg(line)
+
+
+def begin_request() -> None:
+    """Give all lines that follow in this task the same random id."""
+    _REQUEST.set(secrets.token_hex(6))
+
+
+def add_request(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Add the id of the request to a line, if it belongs to one."""
+    if request := _REQUEST.get():
+        event["request"] = request
+    return event
+
+
+def _add_time(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """Add the time in UTC (RFC 3339)."""
+    second, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+    event["timestamp"] = f"{_second(second)}.{nanoseconds // 1000:06}Z"
+    return event
+
+
+@lru_cache(maxsize=2)
+def _second(second: int) -> str:
+    """Return a second since 1970 as text: to write it anew takes four times as long as the rest of a time."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+
+
+def _as_json(_logger: Any, _method: str, event: Mapping[str, Any]) -> str:
     """Return a line: in a quarter of the time of `json.dumps`, which is the most of what a line costs."""
-    return to_json(event, fallback=default, ensure_ascii=True).decode()
+    return to_json(event, fallback=repr, ensure_ascii=True).decode()
 
 
 def frames(error: BaseException) -> list[str]:

@@ -140,7 +140,7 @@ class PageVersions:
         """Return the version of a subject as it is now or a moment later. Raises what `Reader.rows` raises."""
         found = await self._shared.ask(_Question(subject, personas))
         site, own = found["site", ""], found.get(subject)
-        waits = any(("waits", str(persona)) in found for persona in personas)
+        waits = bool(personas) and any(("waits", str(persona)) in found for persona in personas)
         version = f"{site.version}/{own and own.version}"
         return Seen(version, site.version, found["viewers", ""].version, waits, site.until)
 

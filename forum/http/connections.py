@@ -9,14 +9,16 @@ import asyncio
 import resource
 from enum import Enum, auto
 from functools import cache
+from itertools import chain
 from typing import Any, ClassVar
 
 from pydantic_core import to_json
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from forum.core.settings import Settings
 from forum.http import problems
 from forum.http.event_stream import END_STREAM
+from forum.http.one_piece import WHOLE, head_of
 from forum.http.problems import ProblemType
 
 HEAD_MAX = 32 * 1024  # bytes. Browsers send 1 to 4 KiB; nginx takes 32 KiB (`large_client_header_buffers`)
@@ -48,6 +50,28 @@ class _HeadTooLarge(Exception):
 
 class _TooManyAtOnce(Exception):
     """The same, for pipelined requests."""
+
+
+class _Exchange(RequestResponseCycle):
+    """A request and its answer, which can be sent in one piece: Uvicorn's own looks at each header of each answer."""
+
+    async def send(self, message: Any) -> None:
+        """Send a part of the answer, or all of it."""
+        if message["type"] != WHOLE:
+            await super().send(message)
+            return
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
+        first = STATUS_LINE[message["status"]] + head_of(self.default_headers)
+        closing = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
+        self.transport.write(b"".join((first, message["head"], closing, message["content"])))
+        self.response_started = self.response_complete = True
+        self.message_event.set()
+        if not self.keep_alive:
+            self.transport.close()
+        self.on_response()
 
 
 class BoundedConnection(HttpToolsProtocol):
@@ -131,6 +155,8 @@ class BoundedConnection(HttpToolsProtocol):
         self._stop_waiting()
         self._part, self._body_size = _Part.BODY, 0
         super().on_headers_complete()
+        self.cycle.__class__ = _Exchange  # Uvicorn names its own class there; the task of the request has not begun
+        self.scope["extensions"] = {WHOLE: {}}
 
     def on_body(self, body: bytes) -> None:
         """Count how fast it comes."""
@@ -179,7 +205,8 @@ class BoundedConnection(HttpToolsProtocol):
     # Waiting
 
     def _head_is_too_large(self) -> bool:
-        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > HEAD_MAX
+        size = len(self.url) + 4 * len(self.headers) + sum(map(len, chain.from_iterable(self.headers)))
+        return size > HEAD_MAX
 
     def _wait_for_head(self) -> None:
         self._idle.pop(self, None)

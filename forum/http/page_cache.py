@@ -9,8 +9,9 @@ theirs waits for a moderator: what these see is made for them.
 import asyncio
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from cachetools import TTLCache
@@ -24,6 +25,8 @@ from forum.core.page_versions import Seen, Subject, site_version_is
 from forum.http.caching import SHARED, is_known
 from forum.http.compression import LARGE, SMALL, compress, takes_gzip
 from forum.http.current_member import known_viewer, note_viewers_version, token_in, viewer_of
+from forum.http.middleware import safe_headers
+from forum.http.one_piece import WHOLE, head_of
 from forum.http.services import Services
 from forum.members.standing import SHUT_OUT
 from forum.members.viewer import GUEST, Viewer
@@ -33,7 +36,7 @@ LONGEST_LANGUAGES = 100  # bytes, of an Accept-Language
 LONGEST_QUERY = 300  # bytes: no page of ours links to a longer one
 LEVEL = 6  # of zlib, as of all pages: it is done once for each version
 KEPT_FOR = 600  # seconds, though nobody gets them: words that were removed or erased must not stay in memory for long
-OVERHEAD = 1_000  # bytes that each kept answer takes besides its words
+OVERHEAD = 4_000  # bytes that each kept answer takes besides its words
 
 # What a route sets in the state of a request where it shows something that changes without a version.
 MOMENTARY = "is_momentary"
@@ -80,18 +83,30 @@ KINDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Packet:
     """The headers and the bytes of an answer, as they are sent."""
 
     headers: Sequence[tuple[bytes, bytes]]
     content: bytes
+    status: int = 200
+    _heads: dict[str, bytes] = field(default_factory=dict)  # by the scheme
 
-    async def send(self, send: Send, *, is_unchanged: bool) -> None:
-        """Send them, or that the client has these bytes already."""
-        headers = [pair for pair in self.headers if pair[0] not in _OF_CONTENT] if is_unchanged else self.headers
-        await send({"type": "http.response.start", "status": 304 if is_unchanged else 200, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if is_unchanged else self.content})
+    @cached_property
+    def unchanged(self) -> "Packet":
+        """The answer to somebody who has these bytes already."""
+        return Packet([pair for pair in self.headers if pair[0] not in _OF_CONTENT], b"", status=304)
+
+    async def send(self, send: Send) -> None:
+        """Send it."""
+        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+        await send({"type": "http.response.body", "body": self.content})
+
+    async def send_whole(self, send: Send, scheme: str) -> None:
+        """Send it in one piece, with the headers of every answer that comes over `scheme`."""
+        if scheme not in self._heads:
+            self._heads[scheme] = head_of(safe_headers(self.headers, scheme))
+        await send({"type": WHOLE, "status": self.status, "head": self._heads[scheme], "content": self.content})
 
 
 @dataclass(slots=True)
@@ -134,9 +149,12 @@ class Kept:
             self.small = await asyncio.to_thread(_compressed, self.packet)  # it would hold the loop for some 50 ms
         packet, self.was_read = (self.compressed() if takes_small else self.packet), True
         tags = asked.get(b"if-none-match")
-        if packet:
-            is_unchanged = tags is not None and is_known(tags.decode("latin-1"), self.tag)
-            await packet.send(send, is_unchanged=is_unchanged)
+        if packet and tags is not None and is_known(tags.decode("latin-1"), self.tag):
+            packet = packet.unchanged
+        if packet and WHOLE in scope.get("extensions", ()) and b"origin" not in asked:
+            await packet.send_whole(send, scope["scheme"])
+        elif packet:  # to another origin, headers are added on the way
+            await packet.send(send)
 
 
 # The path, the query, and of a page the languages that the browser asks for.
@@ -241,7 +259,7 @@ class _Made:
         tag = dict(whole.headers).get(b"etag") if whole else None
         if whole and tag and tags is not None:
             is_unchanged = is_known(tags.decode("latin-1"), tag.decode("latin-1").removeprefix("W/"))
-            await whole.send(send, is_unchanged=is_unchanged)
+            await (whole.unchanged if is_unchanged else whole).send(send)
             return
         for message in self._messages:
             await send(message)

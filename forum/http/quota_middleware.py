@@ -50,19 +50,23 @@ class ApiLimit:
             return
         client = scope["client"]
         network = _network(client[0] if client else "")
+        is_under_way = scope["path"] != STREAM
         try:
             self._quota.count(self._who(scope, network), _weight(scope))
-            if scope["path"] == STREAM:
-                await self.app(scope, receive, send)
-            else:
-                await self._pass_on(network, scope, receive, send)
+            if is_under_way:
+                self._begin(network)
         except Throttled as refused:
             await self._answer(refused, scope)(scope, receive, send)
+            return
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            if is_under_way:
+                self._end(network)
 
-    async def _pass_on(self, network: str, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and count it while it is under way. Raises Throttled."""
-        under_way = self._under_way
-        if under_way[network] >= self._at_once:
+    def _begin(self, network: str) -> None:
+        """Count a request that is under way. Raises Throttled."""
+        if self._under_way[network] >= self._at_once:
             raise Throttled(
                 "Too many requests at once. Please wait for some of the answers.",
                 policy="at-once",
@@ -70,13 +74,12 @@ class ApiLimit:
                 window=1,
                 retry_after=1,
             )
-        under_way[network] += 1
-        try:
-            await self.app(scope, receive, send)
-        finally:
-            under_way[network] -= 1
-            if not under_way[network]:
-                del under_way[network]
+        self._under_way[network] += 1
+
+    def _end(self, network: str) -> None:
+        self._under_way[network] -= 1
+        if not self._under_way[network]:
+            del self._under_way[network]
 
     def _who(self, scope: Scope, network: str) -> Hashable:
         token, _ = token_in(scope["headers"])

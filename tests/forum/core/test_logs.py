@@ -11,7 +11,6 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from sqlalchemy.exc import OperationalError
-from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from forum.core import logs
@@ -64,7 +63,7 @@ structlog.get_logger().debug("left out")
 async def test_what_is_logged_of_one_request_carries_the_same_word_and_no_two_requests_one(
     guest: httpx.AsyncClient,
 ) -> None:
-    with capture_logs(processors=[merge_contextvars]) as logged:
+    with capture_logs(processors=[logs.add_request]) as logged:
         for _ in range(2):
             await guest.get(f"{API}/me", headers={"Authorization": "Bearer nonsense"})
     assert [line["event"] for line in logged] == ["refused", "request"] * 2

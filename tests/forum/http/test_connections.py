@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -9,10 +10,15 @@ from typing import Any
 
 import pytest
 import uvicorn
-from starlette.types import Receive, Scope, Send
+from fastapi import FastAPI
+from starlette.types import Message, Receive, Scope, Send
 
 from forum.http import connections
 from forum.http.connections import BoundedConnection
+from forum.http.one_piece import WHOLE
+from forum.http.services import Services
+from tests.support import make
+from tests.support.scenes import API
 
 GET = b"GET / HTTP/1.1\r\nHost: forum.test\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: forum.test\r\nContent-Length: %d\r\n\r\n"
@@ -303,3 +309,47 @@ async def test_no_connection_is_kept_that_has_ended() -> None:
         await asyncio.sleep(SOON)
         assert not BoundedConnection._half_open
         assert not BoundedConnection._idle
+
+
+# Answers in one piece
+
+
+async def test_an_answer_in_one_piece_is_what_it_is_in_parts(app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    sent = list[str]()
+
+    async def noting(scope: Scope, receive: Receive, send: Send) -> None:
+        async def note(message: Message) -> None:
+            sent.append(message["type"])
+            await send(message)
+
+        await app(scope, receive, note)
+
+    async def told(port: int, *lines: str, method: str = "GET", version: str = "1.1") -> bytes:
+        async with connected(port) as (reader, writer):
+            head = (f"{method} {API}/boards/new-here/threads HTTP/{version}", "Host: forum.test", *lines)
+            writer.write("\r\n".join((*head, "", "")).encode())
+            return re.sub(rb"\r\ndate: [^\r]*", b"", await rest(reader))
+
+    async with serving(noting) as port:
+        closing, elsewhere = "Connection: close", "Origin: https://elsewhere.example"
+        etag = re.findall(rb"etag: (.*)\r", await told(port, closing))[0].decode()
+        ways: tuple[tuple[str, ...], ...] = (
+            (closing,),
+            (closing, "Accept-Encoding: gzip"),
+            (closing, f"If-None-Match: {etag}"),
+            (closing, 'If-None-Match: "another"'),
+            (closing, "X-Forwarded-Proto: https"),
+        )
+        for lines in ways:
+            sent.clear()
+            whole = await told(port, *lines)
+            assert sent == [WHOLE], lines
+            assert whole == await told(port, *lines, elsewhere), lines
+            assert sent[1:] == ["http.response.start", "http.response.body"], lines
+        assert await told(port, version="1.0") == await told(port, elsewhere, version="1.0")
+        assert await told(port, closing, method="HEAD") == await told(port, closing, elsewhere, method="HEAD")
+        async with connected(port) as (reader, writer):
+            one = f"GET {API}/boards/new-here/threads HTTP/1.1\r\nHost: forum.test\r\n"
+            writer.write(f"{one}\r\n{one}{closing}\r\n\r\n".encode())
+            assert (await rest(reader)).count(b"HTTP/1.1 200 OK") == 2
