@@ -1,5 +1,6 @@
 """Read pages as a browser does: their text, their forms with what is filled in."""
 
+import re
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
@@ -29,6 +30,11 @@ def _texts(element: Element) -> list[str]:
         return [element.tail or ""]
     inner = [text for child in element for text in _texts(child)]
     return [element.text or "", *inner, element.tail or ""]
+
+
+def said_of_anywhere(answer: httpx.Response) -> tuple[int, str]:
+    """The status and the page, without the page's own address, to which a guest comes back who signs in."""
+    return answer.status_code, re.sub(r'\?back=[^"]*', "", answer.text)
 
 
 async def says(client: httpx.AsyncClient, path: str, *words: str) -> None:

@@ -1,6 +1,5 @@
 """Old links: they lead where the thread is now, for those who may read it; for all others, they lead nowhere."""
 
-import httpx
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
@@ -11,6 +10,7 @@ from forum.importers.old_links import OldLink, read_anchor, read_link, read_spea
 from forum.importers.tables import MovedKind
 from forum.members.tables import Role
 from tests.support import make
+from tests.web.support import said_of_anywhere
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ async def test_a_kept_link_leads_to_the_words_and_tells_nobody_else_that_they_ar
             answer = await guest.get(path)
             assert (answer.status_code, answer.headers.get("location")) == (301, new), path
             assert "no-store" in answer.headers["cache-control"]
-        said = {_said(await guest.get(path)) for path in (*closed, *nowhere)}
+        said = {said_of_anywhere(await guest.get(path)) for path in (*closed, *nowhere)}
         assert len(said) == 1
         for path, new in closed.items():
             assert (await suzie.get(path)).headers.get("location") == new, path
@@ -168,7 +168,3 @@ async def test_a_kept_link_leads_to_the_words_and_tells_nobody_else_that_they_ar
         ):
             answer = await guest.get(f"/threads/{thread}/old/{anchor}")
             assert (answer.status_code, answer.headers.get("location")) == (303, new), anchor
-
-
-def _said(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.text

@@ -26,6 +26,7 @@ from forum.importers.wordpress.spool import made_at
 from tests.support import make, old_boards
 from tests.support.old_blogs import Article, Comment, export, users
 from tests.support.scenes import sql
+from tests.web.support import said_of_anywhere
 
 NO_DATE = "0000-00-00 00:00:00"
 TALK = (
@@ -328,4 +329,4 @@ async def test_a_site_moves_in_and_its_numbered_links_lead_there(
     await sql(services, "UPDATE board SET readers = ARRAY['moderator'] WHERE slug = 'blog'")
     refused = [await guest.get(path) for path in ("/?p=40", "/talking-é/", "/?p=4711")]
     assert refused[0].status_code == 404
-    assert refused[0].text == refused[1].text == refused[2].text
+    assert len(set(map(said_of_anywhere, refused))) == 1
