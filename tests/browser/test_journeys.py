@@ -27,7 +27,7 @@ async def test_somebody_joins_asks_and_is_answered_by_an_adviser(house: House, s
             await box.check()
         await look(page, scripts)
         await press(page, "Join")
-        await expect(main(page)).to_contain_text("mailbox")
+        await expect(main(page)).to_contain_text("check your e-mail")
         link = re.search(r"https?://\S+#\S+", await house.letter_to(f"{handle}@example.org"))
         assert link
         await page.goto(link[0])
