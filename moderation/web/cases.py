@@ -75,6 +75,13 @@ class QueuePage(ModerationPage):
         """The boards to choose from."""
         return [(board.slug, board.name) for board in self.reading.boards]
 
+    @property
+    def is_filtered(self) -> bool:
+        """Whether only some cases are shown, or in another order."""
+        wanted = self.search
+        chosen = (wanted.category, wanted.board, wanted.claimed, wanted.kind, wanted.waiting)
+        return any(chosen) or wanted.state != CaseState.OPEN
+
     def address(self, **changes: str | None) -> str:
         """Return the address of the queue with another filter."""
         chosen = {

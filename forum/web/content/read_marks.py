@@ -23,9 +23,9 @@ router = page_router()
 
 KINDS = {
     ThreadsOf.UNREAD: mark("New for you"),
-    ThreadsOf.WRITTEN: mark("Threads you wrote in"),
-    ThreadsOf.OPENED: mark("Threads you began"),
-    ThreadsOf.FOLLOWED: mark("Threads you follow"),
+    ThreadsOf.WRITTEN: mark("You wrote in"),
+    ThreadsOf.OPENED: mark("You began"),
+    ThreadsOf.FOLLOWED: mark("You follow"),
 }
 
 
