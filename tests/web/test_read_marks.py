@@ -68,12 +68,12 @@ async def test_the_newest_of_all_boards_and_ones_own_say_what_waits(app: FastAPI
         writing = await heron.get("/boards/slow/new")
         held = await form(heron, writing, "/boards/slow/new", title="Please read", body_markdown="Is anybody here?")
         assert held.status_code == 303
-        for reader, path in ((guest, ""), (heron, "/unread")):
+        for reader, path, news in ((guest, "", ""), (heron, "/unread", "New since you were here ")):
             assert 'href="/threads"' in (await reader.get("/")).text
             page = await reader.get("/threads")
             places = [f'href="/threads/{thread}{path}"' for thread in (newer, older)]
             assert page.text.index(places[0]) < page.text.index(places[1])
-            assert "New-Here Begun by Magpie" in " ".join(text_of(page.text).split())
+            assert f"New-Here {news}Begun by Magpie" in " ".join(text_of(page.text).split())
             assert "Among us" not in page.text
         own = text_of((await heron.get("/me/threads?kind=opened")).text)
         assert "Please read Slow Waits for a moderator Begun by" in " ".join(own.split())
