@@ -20,6 +20,8 @@ class Remark(StrEnum):
     POST_WITHOUT_THREAD = "post_without_thread"
     AUTHOR_UNKNOWN = "author_unknown"
     POINTER_TO_NOTHING = "pointer_to_nothing"  # what a moved thread left behind, and the thread is gone
+    HIDDEN_BY_EXTENSION = "hidden_by_extension"  # a post or a thread, by a column that phpBB itself does not have
+    UNNAMED = "unnamed"  # a post that was shown without its author's name
     BAN_OF_ADDRESS = "ban_of_address"  # by IP or mail: nothing here can be banned by them
     BAN_OVER = "ban_over"
     PRIVATE_MESSAGES = "private_messages"

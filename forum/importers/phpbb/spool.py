@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from forum.importers.batches import batches
 from forum.importers.errors import CannotMove
@@ -62,7 +62,24 @@ _OF_WORDPRESS = ("posts", "comments", "options")  # tables that it has
 _KEYS = {"posts": "post_id", "topics": "topic_id", "forums": "forum_id", "users": "user_id"}
 _INDEXES = {"posts": "topic_id", "attachments": "post_msg_id", "poll_options": "topic_id", "user_group": "user_id"}
 _LONGEST_FIRST = sorted(TABLES, key=len, reverse=True)
+# Columns that extensions add. What they hide on display, phpBB itself calls visible: 3.0 could remove nothing softly.
+_HIDES = re.compile(
+    r"(?:(?:post|topic|thread|forum|is)_)*(?:soft_?)?"
+    r"(?:deleted|hidden|hide|invisible|trash|trashed|removed|private|secret|confidential|restricted|password)"
+    r"(?:_(?:at|by|date|from|status|time|user))?"
+)
+# Those by which a post was shown without its author's name.
+_UNNAMES = re.compile(r"(?:(?:post|topic|first|is)_)*anonym(?:ous|ised|ized)?(?:_(?:author|post|poster|user))?")
+_EXTENDED = ("forums", "topics", "posts")
+_NOT_SET = {b"0", b"n", b"no", b"f", b"false"}
 _VERSION = re.compile(rb"3\.[0-3](?!\d)")
+
+
+class _Added(NamedTuple):
+    """The columns of extensions that a table has, and that say who may see what."""
+
+    hide: tuple[str, ...] = ()
+    unname: tuple[str, ...] = ()
 
 
 class Spool:
@@ -79,6 +96,7 @@ class Spool:
         self.prefix = ""
         self.version = ""
         self._made: set[str] = set()
+        self._added: dict[str, _Added] = {}
 
     def fill(self, dump: Source, seen: Callable[[int], None]) -> None:
         """Read a dump, or a database, into the tables, and find the board in it.
@@ -93,7 +111,10 @@ class Spool:
                 return None
             if table in (described := source.columns) and _columns(name)[0] not in described[table]:
                 return None  # another program's table of the same name
-            return columns.setdefault(table, _columns(name))
+            if table not in columns:
+                added = self._added[table] = _added(name, described.get(table, ()))
+                columns[table] = [*_columns(name), *added.hide, *added.unname]
+            return columns[table]
 
         source = open_tables(dump, wanted, seen)
         rows = source.rows()
@@ -121,20 +142,27 @@ class Spool:
         key = _KEYS.get(name)
         numbers = [f"{column} INTEGER{' PRIMARY KEY' if column == key else ''}" for column in TABLES[name][0].split()]
         texts = [f"{column} BLOB" for column in TABLES[name][1].split()]
-        self.connection.execute(f"CREATE TABLE {self._table(table)} ({', '.join([*numbers, *texts])})")
+        added = ["is_hidden INTEGER", "is_unnamed INTEGER"] if name in _EXTENDED else []
+        self.connection.execute(f"CREATE TABLE {self._table(table)} ({', '.join([*numbers, *texts, *added])})")
 
     def _insert(self, batch: Sequence[Row]) -> None:
         of: dict[str, list[tuple[Value | int, ...]]] = {}
         for table, values in batch:
             name = _known(table) or ""
-            count = len(TABLES[name][0].split())
+            count, known = len(TABLES[name][0].split()), len(_columns(name))
             numbers = (_number(value) for value in values[:count])
-            of.setdefault(table, []).append((*numbers, *values[count:]))
+            of.setdefault(table, []).append((*numbers, *values[count:known], *self._flags(name, table, values[known:])))
         for table, rows in of.items():
             self._make(table)
             marks = ", ".join("?" * len(rows[0]))
             # The same row twice: the dump was joined of two; the later one counts.
             self.connection.executemany(f"INSERT OR REPLACE INTO {self._table(table)} VALUES ({marks})", rows)  # noqa: S608
+
+    def _flags(self, name: str, table: str, values: Sequence[Value]) -> Iterator[int]:
+        """Give whether an extension hid a row, and whether it kept its author's name back."""
+        if name in _EXTENDED:
+            hide = len(self._added[table].hide)
+            yield from (any(map(_is_set, values[:hide])), any(map(_is_set, values[hide:])))
 
     def _choose(self, dump: Source, tables: Sequence[str]) -> None:
         """Find the prefix: of the table that says which version the board has. Make what is missing, empty."""
@@ -178,6 +206,18 @@ def spooled(dump: Source, beside: Path, seen: Callable[[int], None]) -> Iterator
 
 def _columns(name: str) -> list[str]:
     return " ".join(TABLES[name]).split()
+
+
+def _added(name: str, described: Sequence[str]) -> _Added:
+    """Return what extensions added to a table that says who may see what; of other tables, nothing."""
+    if name not in _EXTENDED:
+        return _Added()
+    others = [column for column in described if column not in _columns(name)]
+    return _Added(*(tuple(filter(pattern.fullmatch, others)) for pattern in (_HIDES, _UNNAMES)))
+
+
+def _is_set(value: Value) -> bool:
+    return bool(value and value.strip(b"\0 ")) and value.lower() not in _NOT_SET
 
 
 def _known(table: str) -> str | None:

@@ -5,7 +5,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from forum.importers.phpbb.encoding import Decoder, plain
-from forum.importers.phpbb.people import ANONYMOUS, guest, moment
+from forum.importers.phpbb.people import guest, moment
+from forum.importers.phpbb.readers import ANONYMOUS
 from forum.importers.phpbb.spool import Spool
 from forum.importers.records import PollRecord, PostRecord, RemovalRecord, Shown, TextForm, ThreadRecord
 from forum.importers.remarks import Remark
@@ -15,6 +16,7 @@ _LOCKED, _MOVED = 1, 2  # of `topic_status`
 _GLOBAL = 3  # of `topic_type`; anything but 0 stands above the others
 _SHOWN = {0: Shown.WAITING, 1: Shown.VISIBLE, 2: Shown.REMOVED, 3: Shown.WAITING}
 _XML = re.compile(r"<[rt][ >]|<[rt]/>")
+UNNAMED = "Anonymous"  # who wrote where an extension let people keep their names back
 _ANSWERED = re.compile(r'<QUOTE [^<>]*\bpost_id="(\d{1,18})"')
 _PICTURES = frozenset(b"gif jpg jpeg png webp bmp tif tiff heic".split())
 
@@ -35,13 +37,15 @@ class Content:
         """Give the threads, and the pointers that moved threads left behind."""
         query = (
             "SELECT topic_id, forum_id, topic_poster, topic_time, topic_status, topic_type, topic_moved_id, "
-            "coalesce(topic_visibility, topic_approved, 0), poll_start, topic_title, topic_first_poster_name, "
-            "poll_title, (SELECT bbcode_uid FROM {posts} WHERE post_id = topic_first_post_id) "
+            "CASE WHEN is_hidden THEN 2 ELSE coalesce(topic_visibility, topic_approved, 0) END, is_hidden, is_unnamed, "
+            "poll_start, topic_title, topic_first_poster_name, poll_title, "
+            "(SELECT bbcode_uid FROM {posts} WHERE post_id = topic_first_post_id) "
             "FROM {topics} ORDER BY topic_id"
         )
         known = {old for (old,) in self.spool.rows("SELECT topic_id FROM {topics} WHERE topic_status <> ?", _MOVED)}
         for row in self.spool.rows(query):
-            old, board, poster, time, status, kind, moved, shown, poll, title, first_name, question, uid = row
+            old, board, poster, time, status, kind, moved, shown, is_hidden, is_unnamed, poll, title, *words = row
+            first_name, question, uid = words
             name = self.decoder.line(title, f"thread:{old}")
             stands_on = self._board(board, kind)
             if stands_on is None:
@@ -53,7 +57,9 @@ class Content:
                 continue
             if not is_pointer:
                 self.titles[old] = name
-            author, author_name = self._author(poster, first_name)
+            if is_hidden:
+                self.notebook.add(Remark.HIDDEN_BY_EXTENSION, f"thread:{old}")
+            author, author_name = (None, UNNAMED) if is_unnamed else self._author(poster, first_name)
             yield ThreadRecord(
                 old=str(old),
                 board=stands_on,
@@ -73,15 +79,18 @@ class Content:
         is_new_board = not self.spool.version.startswith(("3.0", "3.1"))
         attached = Attached(self.spool)
         query = (
-            "SELECT post_id, posts.topic_id, poster_id, post_time, coalesce(post_visibility, post_approved, 0), "
-            "post_edit_time, post_edit_user, post_username, post_subject, post_text, bbcode_uid, post_edit_reason, "
-            "post_delete_time, post_delete_user, "
+            "SELECT post_id, posts.topic_id, poster_id, post_time, "
+            "CASE WHEN posts.is_hidden OR topics.is_hidden THEN 2 "
+            "ELSE coalesce(post_visibility, post_approved, 0) END, posts.is_hidden, posts.is_unnamed, post_edit_time, "
+            "post_edit_user, post_username, post_subject, post_text, bbcode_uid, post_edit_reason, post_delete_time, "
+            "post_delete_user, "
             "coalesce(nullif(post_delete_reason, x''), CASE WHEN topic_visibility = 2 THEN topic_delete_reason END) "
             "FROM {posts} AS posts LEFT JOIN {topics} AS topics ON topics.topic_id = posts.topic_id "
             "ORDER BY post_id"
         )
         for row in self.spool.rows(query):
-            old, topic, poster, time, shown, edit_time, edit_user, username, subject, stored, uid, reason, *gone = row
+            old, topic, poster, time, shown, is_hidden, is_unnamed, edit_time, edit_user, *words = row
+            username, subject, stored, uid, reason, *gone = words
             number = str(old)
             if topic not in self.titles:
                 self.notebook.add(Remark.POST_WITHOUT_THREAD, number, str(topic))
@@ -92,8 +101,14 @@ class Content:
                 self.notebook.add(what, number)
             if is_new_board and form is TextForm.BBCODE:
                 self.notebook.add(Remark.OLD_FORM_IN_NEW_BOARD, number)
+            if is_hidden:
+                self.notebook.add(Remark.HIDDEN_BY_EXTENSION, number)
             author, author_name = self._author(poster, username)
-            if author is None and poster != ANONYMOUS:
+            if is_unnamed:
+                self.notebook.add(Remark.UNNAMED, number)
+                author, author_name = None, UNNAMED
+                edit_user = None if edit_user == poster else edit_user  # that would name them, too
+            elif author is None and poster != ANONYMOUS:
                 self.notebook.add(Remark.AUTHOR_UNKNOWN, number, author_name or "")
             yield PostRecord(
                 old=number,

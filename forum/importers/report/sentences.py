@@ -45,6 +45,10 @@ _REPAIRED: Mapping[Remark, str] = {
     Remark.LINE_LOST: "Names, titles and descriptions that say “????”, often for an emoji that the old board lost",
     Remark.OLD_FORM_IN_NEW_BOARD: "Posts that no update of the old board converted: they move all the same",
 }
+_OF_EXTENSIONS: Mapping[Remark, str] = {
+    Remark.HIDDEN_BY_EXTENSION: "Posts and threads among them that an extension of the old board hid",
+    Remark.UNNAMED: "Posts that were shown without their author’s name: they move without it, as by “Anonymous”",
+}
 _OF_BLOG: Mapping[Remark, str] = {
     Remark.ANSWERS_NOTHING: "Comments on a comment that does not move: they move, and do not say whom they answer",
     Remark.ANSWERS_LATER: "Comments that answer themselves, or a later one: they move, and do not say whom they answer",
@@ -204,6 +208,7 @@ def _decided(facts: Facts) -> Iterator[Line]:
             "Posts that were removed: they stay hidden, and your moderators read why and can bring them back",
             facts.shown.get(Shown.REMOVED, 0),
         ),
+        *((says, facts.remarks.get(remark, 0)) for remark, says in _OF_EXTENSIONS.items()),
         ("Posts that wait for a moderator: after 90 days they stay behind, else they wait here too", waiting),
         ("Members who are banned: they are banned here for a month at most, and your moderators decide", found["ban"]),
         ("Reasons of moderators for changing a post that are too long for a notice, and are cut", facts.cut_reasons),

@@ -310,6 +310,8 @@ class _Reader:
             if not self._more():
                 raise self._cut()
         table = _name(match.group(2))
+        if match.group(3) is not None:  # data alone: which columns there are stands here
+            self.dump.columns.setdefault(table, tuple(_names(match.group(3))))
         wanted = self.dump.wanted(table)
         if wanted is None:
             self.at = match.end()
@@ -352,7 +354,7 @@ class _Reader:
 
     def _columns(self, table: str, named: bytes | None) -> Sequence[str]:
         if named is not None:
-            return [_name(name.strip()) for name in named.split(b",")]
+            return _names(named)
         if (columns := self.dump.columns.get(table)) is None:
             raise CannotMove(
                 f"{self.dump.path} does not say which columns {table} has. Export structure and data, not data alone."
@@ -423,6 +425,10 @@ def _name(quoted: bytes) -> str:
     if quoted[:1] in {b"`", b'"'}:
         quoted = quoted[1:-1].replace(b"``", b"`")
     return quoted.decode("utf-8", "replace")
+
+
+def _names(quoted: bytes) -> list[str]:
+    return [_name(name.strip()) for name in quoted.split(b",")]
 
 
 def _decode(value: bytes) -> Value:

@@ -1,5 +1,6 @@
 """A board of phpBB becomes records: both forms of text, what was hidden, who could read, and broken bytes."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -127,12 +128,19 @@ AUDIENCES: list[tuple[list[tuple[int, ...]], list[tuple[int, ...]], Readers, str
     ([(2, 2, 0, 15, 0)], [(6, 2, 3, 0, 0)], Readers.STAFF, "kept out"),
     ([(1, 2, 0, 17, 0), (2, 2, 0, 15, 0)], [(6, 2, 3, 0, 0)], Readers.EVERYONE, ""),  # guests read it: so could they
     ([(2, 2, 0, 15, 0)], [(6, 4, 3, 0, 0)], Readers.MEMBERS, ""),
+    # Guests share account 1, and group 9, which is not theirs alone.
+    ([(1, 2, 0, 17, 0), (2, 2, 0, 15, 0)], [(1, 2, 3, 0, 0)], Readers.MEMBERS, ""),
+    ([(1, 2, 0, 17, 0), (2, 2, 0, 15, 0)], [(1, 2, 0, 16, 0)], Readers.MEMBERS, ""),
+    ([(1, 2, 0, 17, 0), (2, 2, 0, 15, 0), (9, 2, 2, 0, 0)], [], Readers.MEMBERS, ""),
+    ([(1, 2, 0, 17, 0), (2, 2, 0, 15, 0)], [(1, 2, 4, 0, 0)], Readers.EVERYONE, ""),  # they could not write
 ]  # fmt: skip
 
 
 def test_never_wider_than_before(tmp_path: Path) -> None:
     for groups, users, readers, doubt in AUDIENCES:
-        staging = read(changed(make_board(), acl_groups=[*READ, *groups], acl_users=users), tmp_path)
+        shared = [(1, 1, 0, 0), (9, 1, 0, 0)]
+        board = changed(make_board(), acl_groups=[*READ, *groups], acl_users=users, user_group=shared)
+        staging = read(board, tmp_path)
         board = next(board for board in staging.boards() if board.old == "2")
         assert board.readers is readers, (groups, users)
         assert doubt in (board.doubt or ""), (groups, users)
@@ -153,6 +161,83 @@ def test_never_wider_than_before(tmp_path: Path) -> None:
         ]
         assert {board.readers for board in boards} == {Readers.STAFF}
         assert all(board.doubt for board in boards)
+
+
+# An option of an extension, its setting for members, and whether they could read the board as a whole.
+OPTIONS_OF_EXTENSIONS = [
+    ("f_read_others", -1, False),
+    ("f_read_other_topics", 0, False),
+    ("f_view_all_topics", 1, True),
+    ("f_see_others", 1, True),
+    ("f_own_topics_only", 1, False),
+    ("f_topics_private", -1, True),
+    ("f_hide_bbcode", 1, False),
+    ("f_thanks", -1, True),
+    ("f_topic_tags", 1, True),
+]
+
+
+def test_a_board_of_which_members_read_a_part_is_for_staff(tmp_path: Path) -> None:
+    options = [*make_board().tables["acl_options"].rows()]
+    for option, setting, is_whole in OPTIONS_OF_EXTENSIONS:
+        groups = [(1, 1, 0, 17, 0), (2, 1, 0, 15, 0), (1, 2, 0, 17, 0), (2, 2, 0, 15, 0), (2, 2, 40, 0, setting)]
+        board = changed(make_board(), acl_options=[*options, (40, option, 0)], acl_groups=groups)
+        found = next(board for board in read(board, tmp_path).boards() if board.old == "2")
+        assert found.readers is (Readers.EVERYONE if is_whole else Readers.STAFF), option
+        assert ("extension" in (found.doubt or "")) is not is_whole, option
+
+
+# Columns that extensions add, with a value; and whether what has it was hidden, or shown without a name.
+COLUMNS_OF_EXTENSIONS: list[tuple[str, str, old_boards.Value, bool, bool]] = [
+    ("posts", "post_deleted", SUZIE, True, False),
+    ("posts", "post_deleted_time", old_boards.START, True, False),
+    ("posts", "is_hidden", 1, True, False),
+    ("posts", "post_private", b"\x01", True, False),
+    ("posts", "post_private", "no", False, False),
+    ("posts", "post_deleted", 0, False, False),
+    ("posts", "post_deleted_reason", "none", False, False),
+    ("posts", "post_hide_signature", 1, False, False),
+    ("posts", "is_anonymous", 1, False, True),
+    ("posts", "anonymous_index", 3, False, False),
+    ("posts", "post_anonymous", 0, False, False),
+    ("topics", "topic_deleted", 1, True, False),
+    ("topics", "topic_password", "lark", True, False),
+    ("topics", "topic_first_is_anonymous", 1, False, True),
+    ("topics", "topic_last_is_anonymous", 1, False, False),
+    ("forums", "forum_private", 1, True, False),
+]
+
+
+def test_what_an_extension_hid_stays_hidden(tmp_path: Path) -> None:
+    board = make_board(members=0, version="3.0.14")
+    for name, column, value, is_hidden, is_unnamed in COLUMNS_OF_EXTENSIONS:
+        table = board.tables[name]
+        rows = [[*row, value if row[0] == 2 else 0] for row in table.rows()]
+        added = Table([*table.columns, column], lambda rows=rows: rows)
+        style: Style = "acp" if name == "posts" else "mysqldump"
+        staging = read(OldBoard(board.version, board.prefix, {**board.tables, name: added}), tmp_path, style)
+        post, thread = posts(staging)["2"], next(thread for thread in staging.threads() if thread.old == "2")
+        found = next(board for board in staging.boards() if board.old == "2")
+        others = {post.shown for post in staging.posts("2")}
+        on_topic, on_post = name == "topics", name == "posts"
+        assert (post.shown is Shown.REMOVED) is (is_hidden and on_post), column
+        assert (post.author, post.author_name) == (
+            (None, "Anonymous") if is_unnamed and on_post else (str(SUZIE), None)
+        )
+        assert others == ({Shown.REMOVED} if is_hidden and on_topic else {Shown.VISIBLE}), column
+        assert (thread.shown is Shown.REMOVED) is (is_hidden and on_topic), column
+        assert (thread.author_name == "Anonymous") is (is_unnamed and on_topic), column
+        assert (found.readers is Readers.STAFF, bool(found.doubt)) == ((is_hidden and name == "forums",) * 2), column
+        assert staging.remarks().get(Remark.HIDDEN_BY_EXTENSION, 0) == (is_hidden and name != "forums"), column
+        assert staging.remarks().get(Remark.UNNAMED, 0) == (is_unnamed and on_post), column
+    # Data alone says by itself which columns it has.
+    rows = [[*row, 1] for row in board.tables["posts"].rows()]
+    hidden = Table([*board.tables["posts"].columns, "post_deleted"], lambda: rows)
+    dump = write(OldBoard(board.version, board.prefix, {**board.tables, "posts": hidden}), tmp_path / "hidden.sql")
+    dump.write_bytes(re.sub(rb"CREATE TABLE .*?;\n", b"", dump.read_bytes(), flags=re.DOTALL))
+    alone = Staging(tmp_path / "alone.sqlite")
+    phpbb.read(dump, alone)
+    assert {post.shown for post in posts(alone).values()} == {Shown.REMOVED}
 
 
 @pytest.mark.parametrize("version", ["3.0.12", "3.1.12", "3.2.11", "3.3.14"])
