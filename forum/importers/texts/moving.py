@@ -10,13 +10,13 @@ from forum.importers.texts import bbcode, html, s9e
 from forum.importers.texts.escaping import escape_all
 from forum.importers.texts.outcome import Damaged, How, Loss, Moved, Surroundings
 from forum.importers.texts.proof import is_shown, letters
-from forum.importers.texts.tags import TAGS_OF_FEW
+from forum.importers.texts.tags import is_of_few
 from forum.importers.texts.tree import HIDDEN, OF_FEW, Block, Builder, Code, Divider, Listing, Paragraph, Quote
 from forum.importers.texts.writer import Writer
 
 NO_WORDS = "[no words]"
 _QUOTED_POST = re.compile(r"post_id=\W{0,6}(\w{1,100})")
-_TAG = re.compile(r"[<\[](?P<end>/?)(?P<name>[a-zA-Z]{1,20})(?=[\s=:>\]])")
+_TAG = re.compile(r"[<\[](?P<end>/?)(?P<name>[a-zA-Z][\w-]{0,29})(?=[\s=:>\]])")
 
 
 def to_markdown(
@@ -68,10 +68,12 @@ def _as_text(text: str, words_of: Callable[[str], str], around: Surroundings) ->
     """Return all words of a text in one paragraph, but for those that are perhaps of a hidden post, or for few."""
     builder = Builder(around)
     builder.losses.add(Loss.DAMAGE)
-    wanted = set() if around.is_for_staff else set(TAGS_OF_FEW)
-    if around.hides(posts_named(text)):
-        wanted.add("quote")
-    tags = [tag for tag in _TAG.finditer(text) if tag["name"].lower() in wanted]
+    hides_quotes = around.hides(posts_named(text))
+    tags = [
+        tag
+        for tag in _TAG.finditer(text)
+        if (hides_quotes if (name := tag["name"].lower()) == "quote" else is_of_few(name) and not around.is_for_staff)
+    ]
     opening = [tag for tag in tags if not tag["end"]]
     if not opening:
         builder.say(words_of(text))

@@ -185,6 +185,38 @@ def test_what_is_lost_is_named() -> None:
     assert not moved("<r>x</r>").has_spoiler
 
 
+def test_what_a_tag_of_the_board_showed_beside_its_words_is_not_lost() -> None:
+    for opened, expected, loss in (
+        ("<BOX box='Before you read on'>", "Before you read on: x", Loss.EFFECT),
+        ("<PANEL title='My own story' width='50 px'>", "My own story: x", Loss.EFFECT),
+        ("<GLOW glow='red'>", "x", Loss.EFFECT),
+        ("<ANCHOR anchor='50 60'>", "x", Loss.EFFECT),
+        ("<FONT font='Comic Sans'>", "x", Loss.SIZE),
+        ("<COLLAPSE title='Food'>", "Food\nx", Loss.SPOILER),
+        ("<TW tw='A death'>", "A death\nx", Loss.SPOILER),
+        ("<COLOR color='white'>", "x", Loss.SPOILER),
+        ("<COLOR color='#FFFFFF'>", "x", Loss.SPOILER),
+        ("<COLOR color='#ff0000'>", "x", Loss.COLOUR),
+    ):
+        name = opened.split()[0][1:]
+        value = re.search(r"'(.*?)'", opened)
+        assert value
+        bbcode = f"[{name.lower()}={value[1]}:{UID}]x[/{name.lower()}:{UID}]"
+        both = {moved(f"<r>{opened}x</{name}></r>"), moved(bbcode, TextForm.BBCODE)}
+        assert both == {Moved(expected, How.WORD_FOR_WORD, (loss,))}, opened
+
+
+def test_tags_of_few_are_known_by_their_kind() -> None:
+    for name in ("hide2", "hidepost", "hidden", "privat", "membersonly", "members_only", "mods", "logged-in", "team",
+                 "onlyreg", "regonly", "usergroup", "password", "secret", "protected"):  # fmt: skip
+        xml = f"<r>a <{name.upper()}>HID</{name.upper()}> b</r>"
+        turned = {moved(xml), moved(f"a [{name} inline=1:{UID}]HID[/{name}:{UID}] b", TextForm.BBCODE)}
+        turned |= {moved(f"<r>a <{name.upper()}>HID</{name.upper()}> b<B></r>")}  # damaged
+        assert {one.markdown.replace("\\", "") for one in turned} == {f"a\n\n{OF_FEW}\n\nb"}, name
+    for name in ("remember", "user", "steam", "readmore"):
+        assert moved(f"a [{name}:{UID}]said[/{name}:{UID}] b", TextForm.BBCODE).markdown == "a said b"
+
+
 FEW = f"[hide{UID}]".replace(UID, f":{UID}"), f"[/hide:{UID}]"
 
 
