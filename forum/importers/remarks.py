@@ -32,6 +32,7 @@ class Remark(StrEnum):
     OTHER_COMMENT = "other_comment"  # of a plugin: orders and the like
     NOT_PUBLIC = "not_public"  # an article: a draft, private, planned, in the bin
     LOCKED_ARTICLE = "locked_article"  # behind a password
+    RESTRICTED_ARTICLE = "restricted_article"  # that a plugin showed to some readers only
     OTHER_CONTENT = "other_content"  # pages that nobody wrote below, menus, pictures
     PLUGIN_FORUM = "plugin_forum"  # what people wrote in a forum that a plugin made, such as bbPress
     COMMENT_LEFT_BEHIND = "comment_left_behind"  # below what does not move

@@ -20,7 +20,7 @@ SPOILERS = (
 _OF_FEW = {"reg", "mod", "mods", "moderator", "admin", "staff", "team", "group", "groups", "vip", "whisper", "unlock"}
 _LIKE_FEW = re.compile(
     r"hid(?:e|den)|privat|secret|restrict|protect|(?<!re)member|log(?:ged)?[-_]?(?:in|on)\b|registered|usergroup"
-    r"|subscriber|password|\Aonly|only\Z"
+    r"|subscriber|premium-content|password|\Aonly|only\Z"
 )
 # In these, words cannot be seen on a white page until somebody marks them: a spoiler by other means.
 _UNSEEN = re.compile(r"white|snow|ivory|transparent|#?(?:fff|(?:f[a-f]){3})", re.IGNORECASE)
@@ -70,7 +70,12 @@ _EMOJI = {code: emoji for emoji, codes in _SMILEYS.items() for code in codes.spl
 
 def is_of_few(name: str) -> bool:
     """Return whether what a tag is around was for some readers only, by its name in small letters."""
-    return name in _OF_FEW or _LIKE_FEW.search(name) is not None
+    return name in _OF_FEW or sounds_of_few(name)
+
+
+def sounds_of_few(name: str) -> bool:
+    """Return the same of a name that programs give, where `group` or `team` is a kind of box."""
+    return _LIKE_FEW.search(name) is not None
 
 
 def open_tag(builder: Builder, name: str, value: str = "", post: str | None = None) -> None:

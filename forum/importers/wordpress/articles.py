@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from forum.importers.records import AddressRecord, BoardRecord, PostRecord, Readers, TextForm, ThreadRecord
 from forum.importers.remarks import Remark
-from forum.importers.sources.wxr import Fields
+from forum.importers.sources.wxr import KEPT_FROM_SOME, Fields
 from forum.importers.staging import Notebook
 from forum.importers.texts import OF_FEW
 from forum.importers.wordpress.people import BlogPeople
@@ -68,6 +68,8 @@ class Articles:
             return Remark.OTHER_CONTENT
         if article.get("wp:post_password"):
             return Remark.LOCKED_ARTICLE
+        if article.get(KEPT_FROM_SOME):
+            return Remark.RESTRICTED_ARTICLE
         if status != "publish":
             return Remark.NOT_PUBLIC
         # What a site says of itself stays there; but people may have written below it.

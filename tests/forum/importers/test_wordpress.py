@@ -149,6 +149,37 @@ def test_articles_and_comments_become_threads(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.entries"))
 
 
+# What plugins note of an article, and whether it was for some readers only.
+NOTES_OF_PLUGINS = (
+    ("_members_access_role", "subscriber", True),
+    ("um_content_restriction", 'a:2:{s:26:"_um_custom_access_settings";s:1:"1";s:14:"_um_accessible";s:1:"2";}', True),
+    ("um_content_restriction", 'a:2:{s:26:"_um_custom_access_settings";s:1:"0";s:14:"_um_accessible";s:1:"2";}', False),
+    ("rcp_subscription_access_level", "2", True),
+    ("_jetpack_newsletter_access", "paid_subscribers", True),
+    ("_jetpack_newsletter_access", "everybody", False),
+    ("_wpmem_block", "1", True),
+    ("_wpmem_block", "0", False),
+    ("groups-read", "3", True),
+    ("_restrict_content", "a:0:{}", False),
+    ("_accessibility_note", "alt text", False),
+    ("team_member_name", "Suzie", False),
+    ("_edit_lock", "1700000000:1", False),
+)
+
+
+def test_what_a_plugin_showed_to_few_stays_behind(tmp_path: Path) -> None:
+    articles = [
+        Article(100 + place, "One", "SECRET" if is_for_few else "said", meta=(key, value))
+        for place, (key, value, is_for_few) in enumerate(NOTES_OF_PLUGINS)
+    ]
+    staging = read(tmp_path, export(*articles))
+    assert {thread.old for thread in staging.threads()} == {
+        str(article.old) for article in articles if article.said == "said"
+    }
+    assert staging.remarks() == {Remark.RESTRICTED_ARTICLE: sum(for_few for *_, for_few in NOTES_OF_PLUGINS)}
+    assert b"SECRET" not in staging.path.read_bytes()
+
+
 def test_parts_in_any_order_are_one_site(tmp_path: Path) -> None:
     later = "Tue, 03 Nov 2026 10:00:00 +0000"
     first = export(*ARTICLES[:3])
@@ -271,11 +302,24 @@ def test_what_wordpress_and_its_plugins_leave_in_a_file_is_read(tmp_path: Path) 
         ("a[members_only level=1]HID[x]</p>[/members_only]b", f"a{OF_FEW}b"),
         ("[um_loggedin][login]HID[/um_loggedin] [login] b", f"{OF_FEW} [login] b"),
         ("[login][/login" * 200_000, "[login][/login" * 200_000),
+        ("a<!-- wp:jetpack/paywall /-->HID<!-- wp:x -->HID", f"a{OF_FEW}"),
+        (
+            'a<!-- wp:premium-content/container {"x":1} --><!-- wp:group -->HID<!-- /wp:group -->'
+            "<!-- /wp:premium-content/container -->b",
+            f"a{OF_FEW}b",
+        ),
+        (
+            '<!-- wp:group {"userRoles":["member"]} --><!-- wp:group -->HID<!-- /wp:group -->HID<!-- /wp:group -->b',
+            f"{OF_FEW}b",
+        ),
+        ("a<!-- wp:acme/members-only -->HID", f"a{OF_FEW}"),
+        ("<!-- wp:group -->a<!-- /wp:group --><!-- wp:loginout /-->b<!--more", None),
+        ("<!-- wp:x " * 200_000, None),
         ("[caption " * 200_000, None),
         ("[caption]" * 200_000, None),
     ):
         found = article_of({"content:encoded": stored})
-        assert found == kept or (kept is None and "[embed" not in found)
+        assert found == kept or (kept is None and "[embed" not in found and OF_FEW not in found)
     last = {"pubDate": "Fri, 31 Dec 9999 23:59:59 -0100"}
     assert (time_of_feed(last), made_at(last)) == (None, "")
     assert [wxr.is_xml(start) for start in (b"\xef\xbb\xbf\n<?xml", b"<rss>", b"-- phpMyAdmin")] == [True, True, False]
