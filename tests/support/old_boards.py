@@ -287,11 +287,12 @@ def make_board(
         ),
         "acl_users": Table(("user_id", "forum_id", "auth_option_id", "auth_role_id", "auth_setting"), lambda: ()),
         "attachments": Table(
-            ("attach_id", "post_msg_id", "in_message", "is_orphan", "mimetype", "extension", "real_filename"),
+            ("attach_id", "post_msg_id", "in_message", "is_orphan", "mimetype", "extension", "real_filename",
+             "attach_comment"),
             lambda: [
-                (1, 3, 0, 0, "image/jpeg", "jpg", "daisy at school.jpg"),
-                (2, 3, 0, 0, "application/pdf", "pdf", "plan.pdf"),
-                (3, 1, 1, 0, "image/png", "png", "private.png"),
+                (1, 3, 0, 0, "image/jpeg", "jpg", "daisy at school.jpg", "What I &lt;drew&gt;"),
+                (2, 3, 0, 0, "application/pdf", "pdf", "plan.pdf", ""),
+                (3, 1, 1, 0, "image/png", "png", "private.png", PRIVATE),
             ],
         ),
         "banlist": Table(

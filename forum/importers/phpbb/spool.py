@@ -54,7 +54,7 @@ TABLES: Mapping[str, tuple[str, str]] = {
     "forums_watch": ("forum_id user_id", ""),
     "words": ("word_id", "word replacement"),
     "poll_options": ("poll_option_id topic_id poll_option_total", "poll_option_text"),
-    "attachments": ("attach_id post_msg_id in_message is_orphan", "mimetype extension"),
+    "attachments": ("attach_id post_msg_id in_message is_orphan", "mimetype extension attach_comment"),
     "privmsgs": ("msg_id", ""),
 }  # fmt: skip
 _NEEDED = ("forums", "topics", "posts", "users")  # without one of these, a dump is no whole board

@@ -11,6 +11,7 @@ from forum.importers.phpbb.spool import Spool
 from forum.importers.records import PollRecord, PostRecord, RemovalRecord, Shown, TextForm, ThreadRecord
 from forum.importers.remarks import Remark
 from forum.importers.staging import Notebook
+from forum.importers.texts import Files
 
 _LOCKED, _MOVED = 1, 2  # of `topic_status`
 _GLOBAL = 3  # of `topic_type`; anything but 0 stands above the others
@@ -77,7 +78,7 @@ class Content:
     def posts(self) -> Iterator[PostRecord]:
         """Give the posts of the threads that move; to be called when all threads were read."""
         is_new_board = not self.spool.version.startswith(("3.0", "3.1"))
-        attached = Attached(self.spool)
+        attached = Attached(self.spool, self.decoder)
         query = (
             "SELECT post_id, posts.topic_id, poster_id, post_time, "
             "CASE WHEN posts.is_hidden OR topics.is_hidden THEN 2 "
@@ -91,7 +92,7 @@ class Content:
         for row in self.spool.rows(query):
             old, topic, poster, time, shown, is_hidden, is_unnamed, edit_time, edit_user, *words = row
             username, subject, stored, uid, reason, *gone = words
-            number = str(old)
+            number, files = str(old), attached.of(old)
             if topic not in self.titles:
                 self.notebook.add(Remark.POST_WITHOUT_THREAD, number, str(topic))
                 continue
@@ -125,7 +126,8 @@ class Content:
                 edited_at=moment(edit_time),
                 edited_by=str(edit_user) if str(edit_user) in self.people else None,
                 edit_reason=self.decoder.line(reason) or None,
-                attachments=attached.of(old),
+                attachments=files.kinds,
+                below_files=files.below,
                 removed=self._removal(*gone) if _SHOWN.get(shown) is Shown.REMOVED else None,
             )
 
@@ -177,24 +179,27 @@ class Content:
 class Attached:
     """What stood below posts, which are asked for by number, one after the other: so none of it is in memory."""
 
-    def __init__(self, spool: Spool) -> None:
+    def __init__(self, spool: Spool, decoder: Decoder) -> None:
         query = (
-            "SELECT post_msg_id, mimetype, extension FROM {attachments} WHERE in_message IS NOT 1 "
+            "SELECT post_msg_id, mimetype, extension, attach_comment FROM {attachments} WHERE in_message IS NOT 1 "
             "AND is_orphan IS NOT 1 AND post_msg_id IS NOT NULL ORDER BY post_msg_id, attach_id"
         )
+        self._decoder = decoder
         self._rows = spool.rows(query)
         self._next = next(self._rows, None)
 
-    def of(self, post: int) -> tuple[str, ...]:
-        """Return what stood below a post: whether each was a picture or another file."""
-        found = list[str]()
+    def of(self, post: int) -> Files:
+        """Return what stood below a post: whether each was a picture or another file, and the words below each."""
+        kinds, below = list[str](), list[str]()
         while self._next and self._next[0] <= post:
-            number, mime, extension = self._next
+            number, mime, extension, comment = self._next
             if number == post:
                 is_picture = (mime or b"").startswith(b"image/") or (extension or b"").lower() in _PICTURES
-                found.append("picture" if is_picture else "file")
+                kinds.append("picture" if is_picture else "file")
+                if words := plain(self._decoder.text(comment, f"file:{post}")):
+                    below.append(words)
             self._next = next(self._rows, None)
-        return tuple(found)
+        return Files(tuple(kinds), tuple(below))
 
 
 def stored_texts(spool: Spool) -> Iterator[bytes]:

@@ -259,7 +259,7 @@ def test_posts_of_each_version(tmp_path: Path, version: str) -> None:
     }
     assert (records["8"].edited_by, records["8"].edit_reason) == (str(SUZIE), "Rule 10")
     assert records["9"].edited_by == str(SUNNY)
-    assert records["3"].attachments == ("picture", "file")
+    assert (records["3"].attachments, records["3"].below_files) == (("picture", "file"), ("What I <drew>",))
     assert records["2"].reply_to == ("1" if is_new else None)
     assert (records["10"].title, records["12"].title) == ("", "Something else altogether")
     assert records["14"].title == ""

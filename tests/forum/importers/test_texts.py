@@ -1,7 +1,7 @@
 """No word of an old post is lost, and nothing that somebody typed becomes markup of ours."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from html import escape, unescape
 from pathlib import Path
 
@@ -13,8 +13,9 @@ from forum.content import markup
 from forum.content.markup import MARK, NOTHING_KNOWN, QuoteRef
 from forum.core.text import carried
 from forum.importers.records import TextForm
-from forum.importers.texts import OF_FEW, How, Loss, Moved, Quoted, split, to_markdown
+from forum.importers.texts import OF_FEW, Files, How, Loss, Moved, Quoted, split, to_markdown
 from forum.importers.texts.escaping import escape_all
+from forum.importers.texts.moving import NO_FILES
 from forum.importers.texts.proof import letters, words_shown
 from tests.support import hostile
 from tests.support.old_texts import PIECES, UID, Node, as_bbcode, as_s9e, trees, words_of
@@ -41,8 +42,8 @@ class Thread:
         return re.sub(r"^(?:https?://old\.example)?/?viewtopic\.php\?t=(\d+)$", r"https://new.example/t/\1", url)
 
 
-def moved(text: str, form: TextForm = TextForm.S9E, attachments: Sequence[str] = ()) -> Moved:
-    return to_markdown(text, form, uid=UID, around=Thread(), attachments=attachments)
+def moved(text: str, form: TextForm = TextForm.S9E, files: Files = NO_FILES) -> Moved:
+    return to_markdown(text, form, uid=UID, around=Thread(), files=files)
 
 
 def typed(text: str, form: TextForm) -> str:
@@ -242,10 +243,17 @@ def test_words_that_only_some_could_read_are_left_out_but_where_staff_alone_read
 
 def test_what_was_attached_is_told_once() -> None:
     inline = "<r>a<ATTACHMENT><s>[attachment=0]</s>b.pdf<e>[/attachment]</e></ATTACHMENT></r>"
-    assert moved(inline, attachments=["file", "picture"]).markdown == (
+    assert moved(inline, files=Files(("file", "picture"))).markdown == (
         "a\n\n[A file was attached]\n\n[A picture was attached]"
     )
-    assert moved("<t></t>", attachments=["picture"]).markdown == "[A picture was attached]"
+    below = Files(("picture", "file"), ("Our *garden*", "[b]Minutes[/b]"))
+    assert moved("<t></t>", files=below) == Moved(
+        "[A picture was attached]\n\n[A file was attached]\n\n"
+        "[Below what was attached] Our \\*garden\\*\n\n[Below what was attached] [b]Minutes[/b]",
+        How.WORD_FOR_WORD,
+        (Loss.ATTACHMENT,),
+    )
+    assert "garden" not in moved("<r>a<HIDE><ATTACHMENT/></HIDE></r>", files=below).markdown
 
 
 def test_a_quote_is_of_whom_the_thread_says() -> None:
