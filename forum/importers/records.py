@@ -198,6 +198,14 @@ class WatchRecord(_Record):
     board: Old | None = None
 
 
+class IgnoreRecord(_Record):
+    """That somebody wanted to see nothing of what another wrote."""
+
+    kind: Literal["ignore"] = "ignore"
+    person: Old
+    ignored: Old
+
+
 class TermRecord(_Record):
     """A word that the old board replaced when it was shown."""
 
@@ -246,6 +254,7 @@ AnyRecord = Annotated[
     | WarningRecord
     | ReportRecord
     | WatchRecord
+    | IgnoreRecord
     | TermRecord,
     Field(discriminator="kind"),
 ]

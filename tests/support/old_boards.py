@@ -377,6 +377,10 @@ def make_board(
             ("warning_id", "user_id", "post_id", "log_id", "warning_time"),
             lambda: [(1, BANNED, 4, 9, START + 10**6), (2, 777, 4, 9, START)],
         ),
+        "zebra": Table(
+            ("user_id", "zebra_id", "friend", "foe"),
+            lambda: [(WORRIED, BANNED, 0, 1), (WORRIED, SUZIE, 1, 0), (SUNNY, 777, 0, 1), (SUNNY, SUNNY, 0, 1)],
+        ),
         "words": Table(("word_id", "word", "replacement"), lambda: [(1, "social worker*", "SW &amp; co"), (2, "damn", "d*mn")]),
     }  # fmt: skip
     if encoding == "double":

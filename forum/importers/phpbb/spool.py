@@ -52,6 +52,7 @@ TABLES: Mapping[str, tuple[str, str]] = {
     "reports_reasons": ("reason_id", "reason_title"),
     "topics_watch": ("topic_id user_id", ""),
     "forums_watch": ("forum_id user_id", ""),
+    "zebra": ("user_id zebra_id foe", ""),
     "words": ("word_id", "word replacement"),
     "poll_options": ("poll_option_id topic_id poll_option_total", "poll_option_text"),
     "attachments": ("attach_id post_msg_id in_message is_orphan", "mimetype extension attach_comment"),

@@ -14,6 +14,7 @@ from forum.importers.naming import Namer, NewNames, skeletons_of
 from forum.importers.people import KnownLogins
 from forum.importers.records import (
     BanRecord,
+    IgnoreRecord,
     PersonKind,
     PersonRecord,
     ReportRecord,
@@ -159,7 +160,7 @@ def count_facts(staging: Staging, now: datetime) -> Facts:
         remarks=remarks,
         others={
             kind.model_fields["kind"].default: sum(1 for _ in staging.others(kind))
-            for kind in (BanRecord, WarningRecord, ReportRecord, WatchRecord, TermRecord)
+            for kind in (BanRecord, WarningRecord, ReportRecord, WatchRecord, IgnoreRecord, TermRecord)
         },
         old_reports=tuple(
             report for report in staging.others(ReportRecord) if report.reported_at < now - REPORT_COUNTS

@@ -220,6 +220,7 @@ def _decided(facts: Facts) -> Iterator[Line]:
             found["term"],
         ),
         ("Threads and boards that somebody follows: they still do", found["watch"]),
+        ("Members whom another member ignores: they still do, and only that other member knows", found["ignore"]),
     )
     yield from _counted(*((says, facts.remarks.get(remark, 0)) for remark, says in _OF_BLOG.items()))
 
@@ -253,7 +254,10 @@ def _left(staging: Staging, facts: Facts, proof: ProvedTexts) -> Iterator[Line]:
     if old := facts.old_reports:
         posts = [f"post {report.post}, {_day(report.reported_at)}" for report in old]
         yield Line("Reports that nobody settled for 90 days: settle them on the old board", len(old), _some(posts))
-    yield Line("Addresses of machines, birthdays, signatures, pictures of members and the old log are never read.")
+    yield Line(
+        "Addresses of machines, birthdays, profiles, signatures, pictures of members, drafts, bookmarks, friends and "
+        "the old log are never read."
+    )
 
 
 def _next() -> Iterator[Line]:

@@ -14,6 +14,7 @@ from forum.importers.phpbb.encoding import Decoder, is_double, plain
 from forum.importers.records import (
     BanRecord,
     BoardRecord,
+    IgnoreRecord,
     PersonKind,
     PollRecord,
     PostRecord,
@@ -310,6 +311,7 @@ def test_threads_people_and_what_was_decided(tmp_path: Path) -> None:
     assert reports == [("8", str(WORRIED), 'He named my "son"', "other"), ("5", str(SUNNY_TOO), "spam", "spam")]
     watches = {(watch.person, watch.thread, watch.board) for watch in staging.others(WatchRecord)}
     assert watches == {(str(WORRIED), "1", None), (str(SUNNY), "1", None), (str(SUNNY), None, str(COURT))}
+    assert [*staging.others(IgnoreRecord)] == [IgnoreRecord(person=str(WORRIED), ignored=str(BANNED))]
     assert [term.replacement for term in staging.others(TermRecord)] == ["SW & co", "d*mn"]
     assert staging.remarks() == {
         Remark.LINK_BOARD: 1,
