@@ -366,6 +366,8 @@ DECODED: Mapping[bytes, tuple[str, Remark | None]] = {
     b"caf\xe9 \x93so\x94 \xa35": ("café “so” £5", Remark.LATIN),
     b"caf\xc3\xa9 \xe9": ("café ", Remark.BYTES_DROPPED),
     b"cut in a letter caf\xc3": ("cut in a letter caf", Remark.BYTES_DROPPED),
+    b"Andr\xe9": ("André", Remark.LATIN),
+    b"cut in a mark \xe2": ("cut in a mark ", Remark.BYTES_DROPPED),
     b"\xff\xfe": ("", Remark.BYTES_DROPPED),
     b"a\x00b\x0bc\xef\xbf\xbed": ("ab\ncd", Remark.CONTROLS_DROPPED),
     b"\xed\xa0\xbd half a pair": (" half a pair", Remark.BYTES_DROPPED),
