@@ -18,7 +18,7 @@ _TO_BYTES = {ord(bytes([byte]).decode("cp1252", "ignore") or chr(byte)): byte fo
 # Letters, currency, quotation marks and dashes: what people wrote in Latin-1. ÿ and þ are rather broken bytes.
 _LETTERS = re.compile(rb"(?:[\x00-\x7f\x80\x82-\x89\x8b\x91-\x97\x99\x9b\xa0-\xfd])*+")
 _BEGUN = re.compile(rb"[\xc2-\xf4][\x80-\xbf]")  # a character of UTF-8, perhaps a wrong one
-# With what a letter of Latin, a quotation mark and an emoji begin in UTF-8. Alone at the end, others are é, ë, ü: André.
+# With what a letter of Latin, a quotation mark and an emoji begin in UTF-8; alone at the end, others are é, ë, ü.
 _CUT_AFTER = b"\xc2\xc3\xc4\xc5\xe2\xf0"
 _LOST = re.compile(r"\?{4,}|\ufffd")
 # What a remark of a post is called where it is about a line.
