@@ -34,6 +34,7 @@ class Remark(StrEnum):
     LOCKED_ARTICLE = "locked_article"  # behind a password
     RESTRICTED_ARTICLE = "restricted_article"  # that a plugin showed to some readers only
     OTHER_CONTENT = "other_content"  # pages that nobody wrote below, menus, pictures
+    OTHER_KIND = "other_kind"  # of an entry that a plugin made: perhaps stories that people wrote
     PLUGIN_FORUM = "plugin_forum"  # what people wrote in a forum that a plugin made, such as bbPress
     COMMENT_LEFT_BEHIND = "comment_left_behind"  # below what does not move
     ANSWERS_NOTHING = "answers_nothing"  # the comment that it answers does not move

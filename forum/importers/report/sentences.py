@@ -245,6 +245,10 @@ def _left(staging: Staging, facts: Facts, proof: ProvedTexts) -> Iterator[Line]:
     for remark, says in named:
         if count := found.get(remark, 0):
             yield Line(says, count, tuple(title for _, title in staging.examples(remark, NAMED)))
+    if kinds_of_plugins := staging.details(Remark.OTHER_KIND):
+        says = "Entries of kinds that plugins made, which cannot be moved: look whether people wrote some of them"
+        names = _some([f"{kind}: {count:,}" for kind, count in kinds_of_plugins])
+        yield Line(says, found[Remark.OTHER_KIND], names)
     yield from _counted(
         (
             "Posts of which nobody knows the author: they do move, as by “A former member”",

@@ -17,6 +17,12 @@ from forum.importers.wordpress.spool import BlogSpool, number
 # Of which kinds of entries threads are made, on which boards: old id and name.
 _BOARDS: Mapping[str, tuple[str, str]] = {"post": ("blog", "Blog"), "page": ("pages", "Pages")}
 _PLUGIN_FORUM = ("topic", "reply")  # what people write in a forum of bbPress
+# Kinds of entries of WordPress itself, in which nobody writes to anybody.
+_FURNITURE = {
+    *("attachment", "custom_css", "customize_changeset", "nav_menu_item", "oembed_cache", "revision", "user_request"),
+    *("wp_block", "wp_font_face", "wp_font_family", "wp_global_styles", "wp_navigation", "wp_template"),
+    "wp_template_part",
+}
 _NOT_APPROVED: Mapping[str, Remark] = {
     "0": Remark.NOT_APPROVED,
     "hold": Remark.NOT_APPROVED,
@@ -47,7 +53,8 @@ class Articles:
             comments = [*self._comments(old)]
             why_not = self._why_not(article, comments)
             if why_not:
-                self.notebook.add(why_not, str(old))
+                kind = article.get("wp:post_type", "").strip() if why_not is Remark.OTHER_KIND else ""
+                self.notebook.add(why_not, str(old), kind[:60])
                 for comment, _ in comments:
                     self.notebook.add(Remark.COMMENT_LEFT_BEHIND, str(comment))
                 continue
@@ -65,7 +72,7 @@ class Articles:
             self.has_plugin_forum = True
             return Remark.PLUGIN_FORUM
         if kind not in _BOARDS:
-            return Remark.OTHER_CONTENT
+            return Remark.OTHER_CONTENT if kind in _FURNITURE else Remark.OTHER_KIND
         if article.get("wp:post_password"):
             return Remark.LOCKED_ARTICLE
         if article.get(KEPT_FROM_SOME):

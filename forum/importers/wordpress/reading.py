@@ -30,6 +30,8 @@ _HAS_READERS = re.compile(
     r'"(?:visibilityByRole|userRoles?|restrict\w*|loggedIn|loginStatus|user_?status)"\s*:\s*[\["{t]', re.I
 )
 _EMBED = re.compile(r"\[embed\b[^\[\]]*+\]([^\[\]]*+)\[/embed\]")
+_MEDIA = re.compile(r"\[(?P<kind>gallery|playlist|audio|video)\b(?P<about>[^\[\]]*+)\](?:\[/(?P=kind)\])?")
+_MEDIA_AT = re.compile(r"""\b(?:src|mp3|ogg|wav|m4a|mp4|webm|m4v|ogv)=["'](https?://[^"'<>\s]++)["']""")
 _MARKS = str.maketrans("", "", CONTROL + BROKEN)
 
 
@@ -41,7 +43,7 @@ def text_of(fields: Fields, name: str) -> str:
 def article_of(fields: Fields) -> str:
     """Return an article without words for few, and without the marks around pictures and pages of others."""
     shown = without_words_of_few(without_blocks_of_few(text_of(fields, "content:encoded")))
-    return _EMBED.sub(r"\1", _CAPTION.sub(_without_caption, shown))
+    return _MEDIA.sub(_without_media, _EMBED.sub(r"\1", _CAPTION.sub(_without_caption, shown)))
 
 
 def without_words_of_few(text: str) -> str:
@@ -134,6 +136,13 @@ def time_of_feed(fields: Fields) -> datetime | None:
 def _without_caption(found: re.Match[str]) -> str:
     below = _SAID_BELOW.search(found[1])
     return f"<p>{found[2]}</p>" + (f"<p>{below[2]}</p>" if below else "")
+
+
+def _without_media(found: re.Match[str]) -> str:
+    kind, at = found["kind"], _MEDIA_AT.search(found["about"])
+    if at and kind in {"audio", "video"}:
+        return f'<{kind} src="{at[1]}"></{kind}>'
+    return "<p>[Pictures were attached]</p>" if kind == "gallery" else "<p>[A file was attached]</p>"
 
 
 def _time(text: str) -> datetime | None:

@@ -373,6 +373,16 @@ def test_an_article_keeps_its_shape() -> None:
         "# Head\n\nOne **two**\nthree [four](https://x.org/)\n\n> said\n\n1. a\n2. _b_\n\n```\nx\n  y\n```\n\n"
         "call `c` [116 123](tel:116123) no"
     )
+    for text, expected in {
+        '<img src="https://x.org/a" alt="Our garden in May">': "[A picture: Our garden in May](https://x.org/a)",
+        '<img src="https://x.org/a" alt="daisy-at-school.jpg">': "[A picture](https://x.org/a)",
+        '<p>a</p><p style="color: red; Display:None">HID <b>HID<br>HID</b></p>b': f"a\n\n{OF_FEW}\n\nb",
+        '<span hidden>HID <span>HID</span><img src="https://hid.org"></span>b': f"{OF_FEW}\n\nb",
+        '<p style="color:red">a <span style="font-weight:bold">b</span></p>': "a b",
+    }.items():
+        assert moved(text, TextForm.HTML).markdown == expected, text
+    shut = "<details><summary>A death</summary><p>How it was.</p></details>"
+    assert moved(shut, TextForm.HTML) == Moved("A death\n\nHow it was.", How.WORD_FOR_WORD, (Loss.SPOILER,))
     assert moved("one\ntwo\n\nthree", TextForm.HTML).markdown == "one\ntwo\n\nthree"
     assert moved("<!-- wp:paragraph --><p>one\ntwo</p>", TextForm.HTML).markdown == "one two"
     assert moved("a <img src='https://x.org/a.png' onerror='x'>", TextForm.HTML).markdown == (

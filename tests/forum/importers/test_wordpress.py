@@ -58,6 +58,7 @@ ARTICLES = (
     Article(10, "SECRET plans", status="private"),
     Article(11, "Behind a password", "SECRET", password="x"),
     Article(12, "A menu", kind="nav_menu_item"),
+    Article(14, "SECRET story", kind="family_story"),
     Article(13, "SECRET topic of bbPress", "SECRET", kind="topic"),
 )  # fmt: skip
 TABLES = ("board", "person", "thread", "post", "other")
@@ -133,11 +134,13 @@ def test_articles_and_comments_become_threads(tmp_path: Path) -> None:
         Remark.ANSWERS_LATER: 2,
         Remark.NO_DATE: 1,
         Remark.OTHER_CONTENT: 2,
+        Remark.OTHER_KIND: 1,
         Remark.PLUGIN_FORUM: 1,
         Remark.NOT_PUBLIC: 2,
         Remark.COMMENT_LEFT_BEHIND: 1,
         Remark.LOCKED_ARTICLE: 1,
     }
+    assert staging.details(Remark.OTHER_KIND) == [("family_story", 1)]
     source = staging.source
     assert (source.program, source.version, source.name) == ("wordpress", "6.8", "Kin & Care")
     assert (source.address, Plan.proposed(staging).address) == ("https://blog.example.org/", "")
@@ -299,6 +302,9 @@ def test_what_wordpress_and_its_plugins_leave_in_a_file_is_read(tmp_path: Path) 
         ('[caption id="a" caption="Tea"]<img src="x">[/caption]', '<p><img src="x"></p><p>Tea</p>'),
         ("[caption width=1]<a>[x]</a> Tea[/caption] [embed w=1]https://x.example/[/embed]", None),
         ("[caption] and [caption id=1] left open [/caption", "[caption] and [caption id=1] left open [/caption"),
+        ('a[gallery ids="1,2"] [playlist]', "a<p>[Pictures were attached]</p> <p>[A file was attached]</p>"),
+        ('[audio mp3="https://x.org/a.mp3"][/audio]', '<audio src="https://x.org/a.mp3"></audio>'),
+        ("[video src='javascript:x']", "<p>[A file was attached]</p>"),
         ("a[members_only level=1]HID[x]</p>[/members_only]b", f"a{OF_FEW}b"),
         ("[um_loggedin][login]HID[/um_loggedin] [login] b", f"{OF_FEW} [login] b"),
         ("[login][/login" * 200_000, "[login][/login" * 200_000),
