@@ -24,6 +24,7 @@ class Remark(StrEnum):
     UNNAMED = "unnamed"  # a post that was shown without its author's name
     BAN_OF_ADDRESS = "ban_of_address"  # by IP or mail: nothing here can be banned by them
     BAN_OVER = "ban_over"
+    OTHER_TABLE = "other_table"  # of an extension, in which people may have written
     PRIVATE_MESSAGES = "private_messages"
     OLD_FORM_IN_NEW_BOARD = "old_form_in_new_board"  # BBCode in a board that writes XML since
     PINGBACK = "pingback"  # another site's link to an article

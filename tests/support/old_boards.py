@@ -377,6 +377,7 @@ def make_board(
             ("warning_id", "user_id", "post_id", "log_id", "warning_time"),
             lambda: [(1, BANNED, 4, 9, START + 10**6), (2, 777, 4, 9, START)],
         ),
+        "mchat": Table(("message_id", "user_id", "message"), lambda: [(1, WORRIED, f"In the chat {PRIVATE}")]),
         "zebra": Table(
             ("user_id", "zebra_id", "friend", "foe"),
             lambda: [(WORRIED, BANNED, 0, 1), (WORRIED, SUZIE, 1, 0), (SUNNY, 777, 0, 1), (SUNNY, SUNNY, 0, 1)],

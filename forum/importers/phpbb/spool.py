@@ -58,8 +58,13 @@ TABLES: Mapping[str, tuple[str, str]] = {
     "attachments": ("attach_id post_msg_id in_message is_orphan", "mimetype extension attach_comment"),
     "privmsgs": ("msg_id", ""),
 }  # fmt: skip
+# The other tables of phpBB's own, from 3.0 to 3.3.
+_OF_PHPBB = frozenset(
+    ["acl_roles", "bbcodes", "bookmarks", "bots", "captcha_answers", "captcha_questions", "config_text", "confirm", "disallow", "drafts", "ext", "extension_groups", "extensions", "forums_access", "forums_track", "icons", "lang", "login_attempts", "migrations", "moderator_cache", "modules", "notification_emails", "notification_push", "notification_types", "notifications", "oauth_accounts", "oauth_states", "oauth_tokens", "poll_votes", "privmsgs_folder", "privmsgs_rules", "privmsgs_to", "profile_fields", "profile_fields_data", "profile_fields_lang", "profile_lang", "push_subscriptions", "qa_confirm", "ranks", "search_results", "search_wordlist", "search_wordmatch", "sessions", "sessions_keys", "sitelist", "smilies", "sphinx", "storage", "styles", "styles_imageset", "styles_imageset_data", "styles_template", "styles_template_data", "styles_theme", "teampage", "topics_posted", "topics_track", "user_notifications"]
+)
 _NEEDED = ("forums", "topics", "posts", "users")  # without one of these, a dump is no whole board
 _OF_WORDPRESS = ("posts", "comments", "options")  # tables that it has
+_ALL = _OF_PHPBB.union(TABLES)
 _KEYS = {"posts": "post_id", "topics": "topic_id", "forums": "forum_id", "users": "user_id"}
 _INDEXES = {"posts": "topic_id", "attachments": "post_msg_id", "poll_options": "topic_id", "user_group": "user_id"}
 _LONGEST_FIRST = sorted(TABLES, key=len, reverse=True)
@@ -96,6 +101,7 @@ class Spool:
         path.unlink()
         self.prefix = ""
         self.version = ""
+        self.others: list[str] = []  # tables that are none of phpBB
         self._made: set[str] = set()
         self._added: dict[str, _Added] = {}
 
@@ -189,6 +195,11 @@ class Spool:
             raise CannotMove(
                 f"{dump} has no table {self.prefix + lacking[0]}: export all tables of the board, not only some."
             )
+        self.others = sorted(
+            table
+            for table in {*tables}
+            if self.prefix and table.startswith(self.prefix) and table.removeprefix(self.prefix) not in _ALL
+        )
         for name in TABLES:
             self._make(self.prefix + name)
         for name, column in _INDEXES.items():

@@ -241,10 +241,11 @@ def _left(staging: Staging, facts: Facts, proof: ProvedTexts) -> Iterator[Line]:
         (Remark.LINK_BOARD, "Boards that only led to another page"),
         (Remark.THREAD_WITHOUT_BOARD, "Threads on no board"),
         (Remark.POINTER_TO_NOTHING, "Threads that were moved to where nothing is any more"),
+        (Remark.OTHER_TABLE, "Tables that extensions made, such as a chat: look whether people wrote in some of them"),
     )
     for remark, says in named:
         if count := found.get(remark, 0):
-            yield Line(says, count, tuple(title for _, title in staging.examples(remark, NAMED)))
+            yield Line(says, count, _some([title for _, title in staging.examples(remark, NAMED)], count))
     if kinds_of_plugins := staging.details(Remark.OTHER_KIND):
         says = "Entries of kinds that plugins made, which cannot be moved: look whether people wrote some of them"
         names = _some([f"{kind}: {count:,}" for kind, count in kinds_of_plugins])

@@ -325,8 +325,10 @@ def test_threads_people_and_what_was_decided(tmp_path: Path) -> None:
         Remark.POST_WITHOUT_THREAD: 2,
         Remark.BAN_OVER: 1,
         Remark.BAN_OF_ADDRESS: 2,
+        Remark.OTHER_TABLE: 1,
         Remark.PRIVATE_MESSAGES: 2,
     }
+    assert staging.examples(Remark.OTHER_TABLE) == [("phpbb_mchat", "phpbb_mchat")]
 
 
 def test_rows_that_make_no_sense_stop_nothing(tmp_path: Path) -> None:
