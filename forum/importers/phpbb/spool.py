@@ -59,9 +59,17 @@ TABLES: Mapping[str, tuple[str, str]] = {
     "privmsgs": ("msg_id", ""),
 }  # fmt: skip
 # The other tables of phpBB's own, from 3.0 to 3.3.
-_OF_PHPBB = frozenset(
-    ["acl_roles", "bbcodes", "bookmarks", "bots", "captcha_answers", "captcha_questions", "config_text", "confirm", "disallow", "drafts", "ext", "extension_groups", "extensions", "forums_access", "forums_track", "icons", "lang", "login_attempts", "migrations", "moderator_cache", "modules", "notification_emails", "notification_push", "notification_types", "notifications", "oauth_accounts", "oauth_states", "oauth_tokens", "poll_votes", "privmsgs_folder", "privmsgs_rules", "privmsgs_to", "profile_fields", "profile_fields_data", "profile_fields_lang", "profile_lang", "push_subscriptions", "qa_confirm", "ranks", "search_results", "search_wordlist", "search_wordmatch", "sessions", "sessions_keys", "sitelist", "smilies", "sphinx", "storage", "styles", "styles_imageset", "styles_imageset_data", "styles_template", "styles_template_data", "styles_theme", "teampage", "topics_posted", "topics_track", "user_notifications"]
-)
+_OF_PHPBB = {
+    *("acl_roles", "bbcodes", "bookmarks", "bots", "captcha_answers", "captcha_questions", "config_text"),
+    *("confirm", "disallow", "drafts", "ext", "extension_groups", "extensions", "forums_access", "forums_track"),
+    *("icons", "lang", "login_attempts", "migrations", "moderator_cache", "modules", "notification_emails"),
+    *("notification_push", "notification_types", "notifications", "oauth_accounts", "oauth_states"),
+    *("oauth_tokens", "poll_votes", "privmsgs_folder", "privmsgs_rules", "privmsgs_to", "profile_fields"),
+    *("profile_fields_data", "profile_fields_lang", "profile_lang", "push_subscriptions", "qa_confirm", "ranks"),
+    *("search_results", "search_wordlist", "search_wordmatch", "sessions", "sessions_keys", "sitelist"),
+    *("smilies", "sphinx", "storage", "styles", "styles_imageset", "styles_imageset_data", "styles_template"),
+    *("styles_template_data", "styles_theme", "teampage", "topics_posted", "topics_track", "user_notifications"),
+}  # fmt: skip
 _NEEDED = ("forums", "topics", "posts", "users")  # without one of these, a dump is no whole board
 _OF_WORDPRESS = ("posts", "comments", "options")  # tables that it has
 _ALL = _OF_PHPBB.union(TABLES)
