@@ -89,13 +89,14 @@ class _HtmlReader:
             self.tag(token)
         elif token["name"] not in _VOID:
             if not self.unseen:
+                self.put_code()
                 self.builder.open_few()
             self.unseen += -1 if token["end"] else 1
             if not self.unseen:
                 self.builder.close_few()
 
     def words(self, text: str) -> None:
-        if self.code is not None:
+        if self.code is not None and not self.unseen:
             self.code.append(text)
         else:
             self.builder.say(text if self.breaks else text.replace("\n", " "))
@@ -127,8 +128,8 @@ class _HtmlReader:
             case "pre":
                 self.depth -= 1
                 if not self.depth:
-                    code, self.code = "".join(self.code or []), None
-                    self.builder.code(code)
+                    self.put_code()
+                    self.code = None
             case _ if self.code is not None:
                 return
             case "span":
@@ -139,6 +140,12 @@ class _HtmlReader:
                 self.builder.end_paragraph()
             case _:
                 close_tag(self.builder, _SAME.get(name, name))
+
+    def put_code(self) -> None:
+        """Add the words of code until here."""
+        if self.code:
+            self.builder.code("".join(self.code))
+            self.code = []
 
     def embedded(self, name: str, url: str) -> None:
         """Add a link to what another site would show in the page."""

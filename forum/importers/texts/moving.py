@@ -17,6 +17,11 @@ from forum.importers.texts.writer import Writer
 NO_WORDS, BELOW_FILE, NO_FILES = "[no words]", "[Below what was attached]", Files()
 _QUOTED_POST = re.compile(r"post_id=\W{0,6}(\w{1,100})")
 _TAG = re.compile(r"[<\[](?P<end>/?)(?P<name>[a-zA-Z][\w-]{0,29})(?=[\s=:>\]])")
+# A tag of HTML whose words no reader saw: where it ends is not clear in what is broken.
+_UNSEEN = re.compile(
+    r"<(?P<end>)(?P<name>[a-z]{1,20})\b[^<>]*?(?:\bdisplay\s*:\s*none|\bvisibility\s*:\s*hidden|\shidden\b)",
+    re.IGNORECASE,
+)
 
 
 def to_markdown(text: str, form: TextForm, *, uid: str = "", around: Surroundings, files: Files = NO_FILES) -> Moved:
@@ -76,6 +81,8 @@ def _as_text(text: str, words_of: Callable[[str], str], around: Surroundings) ->
         for tag in _TAG.finditer(text)
         if (hides_quotes if (name := tag["name"].lower()) == "quote" else is_of_few(name) and not around.is_for_staff)
     ]
+    if not around.is_for_staff and (unseen := _UNSEEN.search(text)):
+        tags = sorted([*tags, unseen], key=re.Match.start)
     opening = [tag for tag in tags if not tag["end"]]
     if not opening:
         builder.say(words_of(text))

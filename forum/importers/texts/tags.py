@@ -1,6 +1,7 @@
 """What the tags of old boards mean: those of both forms of phpBB, and of the extensions that many boards have."""
 
 import re
+from functools import lru_cache
 
 from forum.core.text import carried
 from forum.importers.texts.outcome import Loss
@@ -68,6 +69,7 @@ _SEQUENCE = re.compile(rf"{_CODE_POINT}(?:-{_CODE_POINT}){{0,15}}")
 _EMOJI = {code: emoji for emoji, codes in _SMILEYS.items() for code in codes.split()}
 
 
+@lru_cache(maxsize=1_000)  # a board has some dozens of names
 def is_of_few(name: str) -> bool:
     """Return whether what a tag is around was for some readers only, by its name in small letters."""
     return name in _OF_FEW or sounds_of_few(name)

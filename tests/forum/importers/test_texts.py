@@ -378,6 +378,7 @@ def test_an_article_keeps_its_shape() -> None:
         '<img src="https://x.org/a" alt="daisy-at-school.jpg">': "[A picture](https://x.org/a)",
         '<p>a</p><p style="color: red; Display:None">HID <b>HID<br>HID</b></p>b': f"a\n\n{OF_FEW}\n\nb",
         '<span hidden>HID <span>HID</span><img src="https://hid.org"></span>b': f"{OF_FEW}\n\nb",
+        "<pre>a<span hidden>HID</span></pre>": f"```\na\n```\n\n{OF_FEW}",
         '<p style="color:red">a <span style="font-weight:bold">b</span></p>': "a b",
     }.items():
         assert moved(text, TextForm.HTML).markdown == expected, text
@@ -437,6 +438,7 @@ def test_what_is_broken_is_shown_as_text_and_runs_nothing(tmp_path: Path) -> Non
         '<r>a <QUOTE post_id="8">HID</QUOTE> b<B></r>': "a\n\n[a removed post]\n\nb",
         '<r>a <QUOTE post_id="7">said</QUOTE> b<B></r>': "a said b",
         "<r>a <HIDE><s>[hide]</s>HID<e>[/hide]</e></HIDE> b<HIDE>HID": f"a\n\n{OF_FEW}",
+        "<r>a <span style='display: none'>HID</span> b<B>": f"a\n\n{OF_FEW}",
     }.items():
         assert moved(text).markdown.replace("\\", "") == expected
     for head in (f"<!DOCTYPE r [<!ENTITY e0 'x'>{bombs}]>", f"<!DOCTYPE r [<!ENTITY e11 SYSTEM '{secret}'>]>"):
