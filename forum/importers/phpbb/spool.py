@@ -237,7 +237,7 @@ def _added(name: str, described: Sequence[str]) -> _Added:
 
 
 def _is_set(value: Value) -> bool:
-    return bool(value and value.strip(b"\0 ")) and value.lower() not in _NOT_SET
+    return value is not None and value.strip(b"\0 ") != b"" and value.lower() not in _NOT_SET
 
 
 def _known(table: str) -> str | None:
