@@ -33,7 +33,7 @@ class Remark(StrEnum):
     OTHER_COMMENT = "other_comment"  # of a plugin: orders and the like
     NOT_PUBLIC = "not_public"  # an article: a draft, private, planned, in the bin
     LOCKED_ARTICLE = "locked_article"  # behind a password
-    RESTRICTED_ARTICLE = "restricted_article"  # that a plugin showed to some readers only
+    RESTRICTED = "restricted"  # an article or a comment that a plugin showed to some readers only
     OTHER_CONTENT = "other_content"  # pages that nobody wrote below, menus, pictures
     OTHER_KIND = "other_kind"  # of an entry that a plugin made: perhaps stories that people wrote
     PLUGIN_FORUM = "plugin_forum"  # what people wrote in a forum that a plugin made, such as bbPress

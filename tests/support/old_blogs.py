@@ -43,6 +43,7 @@ class Comment:
     kind: str = "comment"
     parent: int = 0
     user: int = 0
+    meta: str = "akismet"
 
     def __str__(self) -> str:
         return (
@@ -57,7 +58,7 @@ class Comment:
             f"<wp:comment_approved>{self.approved}</wp:comment_approved>"
             f"<wp:comment_type>{self.kind}</wp:comment_type><wp:comment_parent>{self.parent}</wp:comment_parent>"
             f"<wp:comment_user_id>{self.user}</wp:comment_user_id>"
-            "<wp:commentmeta><wp:meta_key>akismet</wp:meta_key><wp:meta_value>x</wp:meta_value></wp:commentmeta>"
+            f"<wp:commentmeta><wp:meta_key>{self.meta}</wp:meta_key><wp:meta_value>x</wp:meta_value></wp:commentmeta>"
             "</wp:comment>"
         )
 

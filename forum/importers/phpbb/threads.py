@@ -17,6 +17,7 @@ _LOCKED, _MOVED = 1, 2  # of `topic_status`
 _GLOBAL = 3  # of `topic_type`; anything but 0 stands above the others
 _SHOWN = {0: Shown.WAITING, 1: Shown.VISIBLE, 2: Shown.REMOVED, 3: Shown.WAITING}
 _XML = re.compile(r"<[rt][ >]|<[rt]/>")
+BY_EXTENSION = "An extension of the old board hid it."  # for moderators, where nothing else says why
 UNNAMED = "Anonymous"  # who wrote where an extension let people keep their names back
 _ANSWERED = re.compile(r'<QUOTE [^<>]*\bpost_id="(\d{1,18})"')
 _PICTURES = frozenset(b"gif jpg jpeg png webp bmp tif tiff heic".split())
@@ -80,9 +81,8 @@ class Content:
         is_new_board = not self.spool.version.startswith(("3.0", "3.1"))
         attached = Attached(self.spool, self.decoder)
         query = (
-            "SELECT post_id, posts.topic_id, poster_id, post_time, "
-            "CASE WHEN posts.is_hidden OR topics.is_hidden THEN 2 "
-            "ELSE coalesce(post_visibility, post_approved, 0) END, posts.is_hidden, posts.is_unnamed, post_edit_time, "
+            "SELECT post_id, posts.topic_id, poster_id, post_time, coalesce(post_visibility, post_approved, 0), "
+            "coalesce(posts.is_hidden OR topics.is_hidden, posts.is_hidden), posts.is_unnamed, post_edit_time, "
             "post_edit_user, post_username, post_subject, post_text, bbcode_uid, post_edit_reason, post_delete_time, "
             "post_delete_user, "
             "coalesce(nullif(post_delete_reason, x''), CASE WHEN topic_visibility = 2 THEN topic_delete_reason END) "
@@ -102,8 +102,10 @@ class Content:
                 self.notebook.add(what, number)
             if is_new_board and form is TextForm.BBCODE:
                 self.notebook.add(Remark.OLD_FORM_IN_NEW_BOARD, number)
+            state = _SHOWN.get(shown, Shown.WAITING)
             if is_hidden:
                 self.notebook.add(Remark.HIDDEN_BY_EXTENSION, number)
+                state = Shown.REMOVED
             author, author_name = self._author(poster, username)
             if is_unnamed:
                 self.notebook.add(Remark.UNNAMED, number)
@@ -122,13 +124,13 @@ class Content:
                 uid="" if form is TextForm.S9E else self.decoder.decode(uid).text,
                 title=self._own_title(subject, topic),
                 reply_to=self._answered(text, old, topic) if form is TextForm.S9E else None,
-                shown=_SHOWN.get(shown, Shown.WAITING),
+                shown=state,
                 edited_at=moment(edit_time),
                 edited_by=str(edit_user) if str(edit_user) in self.people else None,
                 edit_reason=self.decoder.line(reason) or None,
                 attachments=files.kinds,
                 below_files=files.below,
-                removed=self._removal(*gone) if _SHOWN.get(shown) is Shown.REMOVED else None,
+                removed=self._removal(*gone, BY_EXTENSION if is_hidden else "") if state is Shown.REMOVED else None,
             )
 
     def _board(self, board: int | None, kind: int | None) -> str | None:
@@ -143,9 +145,9 @@ class Content:
         name = self.decoder.line(username) or None
         return (guest(name), name) if name and guest(name) in self.people else (None, name)
 
-    def _removal(self, time: int | None, by: int | None, reason: bytes | None) -> RemovalRecord:
+    def _removal(self, time: int | None, by: int | None, reason: bytes | None, unsaid: str) -> RemovalRecord:
         by_whom = str(by) if str(by) in self.people else None
-        return RemovalRecord(at=moment(time), by=by_whom, reason=self.decoder.line(reason))
+        return RemovalRecord(at=moment(time), by=by_whom, reason=self.decoder.line(reason) or unsaid)
 
     def _own_title(self, subject: bytes | None, topic: int) -> str:
         title = self.decoder.line(subject)

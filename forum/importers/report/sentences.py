@@ -64,7 +64,7 @@ _LEFT_OF_BLOG: Mapping[Remark, str] = {
     Remark.OTHER_COMMENT: "Comments of plugins, such as orders",
     Remark.NOT_PUBLIC: "Articles and pages that are not public: drafts, private, planned, in the bin",
     Remark.LOCKED_ARTICLE: "Articles and pages with a password",
-    Remark.RESTRICTED_ARTICLE: "Articles and pages that a plugin showed to some readers only",
+    Remark.RESTRICTED: "Articles, pages and comments that a plugin showed to some readers only",
     Remark.OTHER_CONTENT: "Pages without comments, menus, pictures and the like: they stay on your site",
     Remark.PLUGIN_FORUM: "Topics and answers in a forum of bbPress: people wrote them, and they cannot be moved",
     Remark.COMMENT_LEFT_BEHIND: "Comments below what stays behind",

@@ -76,7 +76,7 @@ class Articles:
         if article.get("wp:post_password"):
             return Remark.LOCKED_ARTICLE
         if article.get(KEPT_FROM_SOME):
-            return Remark.RESTRICTED_ARTICLE
+            return Remark.RESTRICTED
         if status != "publish":
             return Remark.NOT_PUBLIC
         # What a site says of itself stays there; but people may have written below it.
@@ -88,7 +88,8 @@ class Articles:
             kind = _KINDS.get(comment.get("wp:comment_type", "").strip().lower(), Remark.OTHER_COMMENT)
             approved = comment.get("wp:comment_approved", "").strip()
             hidden = None if approved in {"1", "approve"} else _NOT_APPROVED.get(approved, Remark.NOT_APPROVED)
-            if found := kind or hidden:
+            restricted = Remark.RESTRICTED if comment.get(KEPT_FROM_SOME) else None
+            if found := kind or hidden or restricted:
                 self.notebook.add(found, str(old))
             else:
                 yield old, comment

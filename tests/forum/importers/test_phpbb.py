@@ -229,7 +229,10 @@ def test_what_an_extension_hid_stays_hidden(tmp_path: Path) -> None:
         assert (thread.shown is Shown.REMOVED) is (is_hidden and on_topic), column
         assert (thread.author_name == "Anonymous") is (is_unnamed and on_topic), column
         assert (found.readers is Readers.STAFF, bool(found.doubt)) == ((is_hidden and name == "forums",) * 2), column
-        assert staging.remarks().get(Remark.HIDDEN_BY_EXTENSION, 0) == (is_hidden and name != "forums"), column
+        count = 1 if on_post else 1 + len(list(staging.posts("2")))  # the thread, and its posts
+        assert staging.remarks().get(Remark.HIDDEN_BY_EXTENSION, 0) == (is_hidden and name != "forums") * count, column
+        for one in (post, *staging.posts("2")):
+            assert "extension" in (one.removed.reason if one.removed else "extension"), column
         assert staging.remarks().get(Remark.UNNAMED, 0) == (is_unnamed and on_post), column
     # Data alone says by itself which columns it has.
     rows = [[*row, 1] for row in board.tables["posts"].rows()]

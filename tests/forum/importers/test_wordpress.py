@@ -175,11 +175,14 @@ def test_what_a_plugin_showed_to_few_stays_behind(tmp_path: Path) -> None:
         Article(100 + place, "One", "SECRET" if is_for_few else "said", meta=(key, value))
         for place, (key, value, is_for_few) in enumerate(NOTES_OF_PLUGINS)
     ]
+    private = Comment(90, "SECRET", meta="is_private")
+    articles.append(Article(99, "One", "said", [private, Comment(91, "Everybody reads me.")]))
     staging = read(tmp_path, export(*articles))
+    assert {*posts(staging, "99")} == {"article:99", "91"}
     assert {thread.old for thread in staging.threads()} == {
         str(article.old) for article in articles if article.said == "said"
     }
-    assert staging.remarks() == {Remark.RESTRICTED_ARTICLE: sum(for_few for *_, for_few in NOTES_OF_PLUGINS)}
+    assert staging.remarks() == {Remark.RESTRICTED: 1 + sum(for_few for *_, for_few in NOTES_OF_PLUGINS)}
     assert b"SECRET" not in staging.path.read_bytes()
 
 
