@@ -130,7 +130,9 @@ class Content:
                 edit_reason=self.decoder.line(reason) or None,
                 attachments=files.kinds,
                 below_files=files.below,
-                removed=self._removal(*gone, BY_EXTENSION if is_hidden else "") if state is Shown.REMOVED else None,
+                removed=self._removal(*gone, unsaid=BY_EXTENSION if is_hidden else "")
+                if state is Shown.REMOVED
+                else None,
             )
 
     def _board(self, board: int | None, kind: int | None) -> str | None:
@@ -145,7 +147,7 @@ class Content:
         name = self.decoder.line(username) or None
         return (guest(name), name) if name and guest(name) in self.people else (None, name)
 
-    def _removal(self, time: int | None, by: int | None, reason: bytes | None, unsaid: str) -> RemovalRecord:
+    def _removal(self, time: int | None, by: int | None, reason: bytes | None, *, unsaid: str) -> RemovalRecord:
         by_whom = str(by) if str(by) in self.people else None
         return RemovalRecord(at=moment(time), by=by_whom, reason=self.decoder.line(reason) or unsaid)
 
