@@ -234,6 +234,7 @@ def _left(staging: Staging, facts: Facts, proof: ProvedTexts) -> Iterator[Line]:
         ("Accounts of search engines", kinds[PersonKind.BOT]),
         ("Bans of addresses of mail or of machines", found.get(Remark.BAN_OF_ADDRESS, 0)),
         ("Bans that are over", found.get(Remark.BAN_OVER, 0)),
+        ("Reasons that members gave for changing a post of their own", facts.left_reasons),
         ("Posts of no thread that can be read", found.get(Remark.POST_WITHOUT_THREAD, 0)),
         *((says, found.get(remark, 0)) for remark, says in _LEFT_OF_BLOG.items()),
     )
@@ -288,6 +289,7 @@ def _counts(facts: Facts, proof: ProvedTexts) -> dict[str, Any]:
         "titles": facts.titles,
         "cut_descriptions": len(facts.cut_descriptions),
         "cut_reasons": facts.cut_reasons,
+        "left_reasons": facts.left_reasons,
         "decided": dict(facts.others),
         "remarks": {str(remark): count for remark, count in facts.remarks.items()},
         "how": {str(how): count for how, count in proof.how.items()},
