@@ -16,8 +16,11 @@ _NARROW = (Readers.EVERYONE, Readers.MEMBERS, Readers.STAFF)
 _NEEDED = ("f_read", "f_list", "f_list_topics")
 ANONYMOUS = 1  # the account of everybody without one
 # Options of extensions by which members read what others wrote only with them, or do not read it with them.
-_LETS_READ = re.compile(r"f_(?:read|view|see|show)_?(?:all|any|every|others?|topics?|posts?|threads?)\w*")
-_KEEPS_APART = re.compile(r"f_(?:\w+_)?(?:own|only|private|privacy|hidden|hide|restrict(?:ed)?)(?:_\w+)?")
+_LETS_READ = re.compile(r"f_(?:read|view|see|show)_?(?:(?:all|any|every|others?)\w*|topics?|posts?|threads?)")
+_KEEPS_APART = re.compile(
+    r"f_(?:(?:read|view|see|show|list)_(?:own|mine|only)\w*|(?:only_)?own(?:_(?:only|topics?|posts?|threads?))*"
+    r"|hide_?(?:others?|topics?|posts?|threads?)|(?:\w+_)?(?:private|restrict(?:ed)?)(?:_(?:topics?|posts?|threads?))?)"
+)
 LOCKED_AWAY = "On the old board it had a password."
 HIDDEN = "On the old board it was not listed: it could be read by whoever knew its address."
 KEPT_OUT = "On the old board some members were kept out of it."

@@ -172,7 +172,11 @@ OPTIONS_OF_EXTENSIONS = [
     ("f_see_others", 1, True),
     ("f_own_topics_only", 1, False),
     ("f_topics_private", -1, True),
-    ("f_hide_bbcode", 1, False),
+    ("f_view_own", 1, False),
+    ("f_private_topics", 1, False),
+    ("f_hide_bbcode", 1, True),
+    ("f_edit_own", 1, True),
+    ("f_view_topic_stats", -1, True),
     ("f_thanks", -1, True),
     ("f_topic_tags", 1, True),
 ]
