@@ -88,14 +88,11 @@ class Patterns:
     """Several patterns: a few are sought at once, and of many those whose words are there, one by one."""
 
     def __init__(self, patterns: Sequence[str]) -> None:
-        """Compile them. Raises BadPattern."""
-        # In a set, each is compiled when the set found it: hardly any text has one.
+        """Compile them. Raises BadPattern: of many, which are ours, when one is first sought."""
+        # Each by itself is compiled when it is first sought: hardly any text has one.
         self._each: list[Any] = [f" (?:{pattern}) " for pattern in patterns]
         self._set = _set(self._each) if len(patterns) <= IN_SET else None
         self._needed = NeededWords(patterns) if self._set is None else None
-        if self._set is None:
-            for place in range(len(patterns)):
-                self._pattern(place)
 
     @property
     def steps(self) -> int:

@@ -68,4 +68,8 @@ def test_many_patterns_find_what_each_of_them_finds() -> None:
     together = Patterns(patterns)
     assert [place for place, _, _ in together.find(" a heron 7 and heron 249 and heron 100 ")] == [7, 100, 249]
     with pytest.raises(BadPattern):
-        Patterns([*patterns, "heron ("])
+        Patterns([*patterns, "heron ("]).steps  # noqa: B018 - it compiles them all
+
+
+def test_each_phrase_can_be_compiled() -> None:
+    assert SOUGHT.steps > len(WRITTEN)
