@@ -437,9 +437,13 @@ def _add_middleware(app: FastAPI, services: Services) -> None:
 
 def process_app() -> FastAPI:
     """Return the application of one server process; the process ends with the one that started it."""
-    settings = Settings()
-    logs.configure(settings.log_level)
     embedded_postgres.stop_with_parent()
+    return application_of(Settings())
+
+
+def application_of(settings: Settings) -> FastAPI:
+    """Return the application with these settings, ready to answer: nothing is left to be loaded or compiled."""
+    logs.configure(settings.log_level)
     secret_key.secret_key(settings)  # ends here and not at a request when it can neither be read nor made
     app = create_app(settings)
     session_cookie.kind_of_client("")  # builds its tables now, and not while the first member signs in

@@ -8,16 +8,17 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 import structlog
 import typer
 import uvicorn
+from fastapi import FastAPI
 from rich.progress import Progress
 from uvicorn.config import STARTUP_FAILURE
 
 from forum import demo, worker
-from forum.app import check_pages, create_app
+from forum.app import application_of, check_pages, create_app
 from forum.cli.runtime import database_of, fail, first_steps, out, refuse_too_many_connections, with_work
 from forum.core import clock, embedded_postgres, metrics, signals
 from forum.core.settings import Settings
@@ -67,11 +68,11 @@ def serve(
     port = settings.port if port is None else port
     listening = Listening(host=host or settings.host, port=port, processes=workers, with_worker=with_worker)
     _refuse_a_taken_port(listening.host, port)
-    first_worker = worker.fork() if with_worker else None
+    first = _First.make(listening)
     with _alone(settings), database_of(settings, listening.all_processes) as url:
         first_steps(url)
         refuse_too_many_connections(url, settings, listening.all_processes)
-        _serve(settings, url, listening, lines, first_worker)
+        _serve(settings, url, listening, lines, first)
 
 
 @cli.command(name="demo")
@@ -99,14 +100,14 @@ def run_demo(
     if port and "public_url" not in settings.model_fields_set:
         # Else the links in its mails lead to another forum, or nowhere.
         os.environ["FORUM_PUBLIC_URL"] = _address(host, port)
-    first_worker = worker.fork() if with_worker else None
+    listening = Listening(host=host, port=port, processes=1, with_worker=with_worker)
+    first = _First.make(listening)
     with _alone(settings), database_of(settings, processes=2) as url:
         first_steps(url)
         keys = with_work(url, lambda work: _fill_demo(work, settings.data))
         mails = f"Mails go to {smtp.choose_transport(settings)}"
         lines = (mails, "", "Sign in there as one of these.", *CODES, *_sign_ins(keys), "")
-        listening = Listening(host=host, port=port, processes=1, with_worker=with_worker)
-        _serve(settings, url, listening, lines, first_worker)
+        _serve(settings, url, listening, lines, first)
 
 
 @cli.command()
@@ -159,12 +160,18 @@ def _is_this_machine(host: str) -> bool:
 
 def _refuse_a_taken_port(host: str, port: int) -> None:
     """End here, before anything is started or written: else the reason would be the last of many lines."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does: a forum that has just stopped
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            fail(f"The forum cannot listen at {host}, port {port}: {error.strerror}. --port chooses another port.")
+    try:
+        # A name stands for several addresses, often one of IPv6 and one of IPv4: the server listens at all of them.
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, kind, protocol, _, address in found:
+            with socket.socket(family, kind, protocol) as probe:
+                # As the server does: a forum that has just stopped is no hindrance, and IPv6 leaves IPv4 alone.
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                probe.bind(address)
+    except OSError as error:
+        fail(f"The forum cannot listen at {host}, port {port}: {error.strerror}. --port chooses another port.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,9 +189,28 @@ class Listening:
         return self.processes + self.with_worker
 
 
-def _serve(
-    settings: Settings, url: str, listening: Listening, lines: tuple[str, ...], first_worker: worker.Forked | None
-) -> None:
+@dataclass(frozen=True)
+class _First:
+    """What is made before anything runs: the application, where this process answers, and the worker, a copy of both.
+
+    What is made before the copy is in memory once, and neither process has to unshare what it would fill for it.
+    """
+
+    address: str
+    application: FastAPI | None
+    worker: worker.Forked | None
+
+    @classmethod
+    def make(cls, listening: Listening) -> Self:
+        """Make both, for a database that need not run yet."""
+        settings = Settings()
+        address = settings.database_url or embedded_postgres.address_of(settings.data)
+        settings = settings.model_copy(update={"database_url": address})
+        application = application_of(settings) if listening.processes == 1 else None
+        return cls(address, application, worker.fork() if listening.with_worker else None)
+
+
+def _serve(settings: Settings, url: str, listening: Listening, lines: tuple[str, ...], first: _First) -> None:
     """Print where the forum is, and answer requests until told to stop; then finish those that are under way."""
     host, port, workers = listening.host, listening.port, listening.processes
     # For this process's application, and for its workers': through a pooler, where there is one.
@@ -193,9 +219,11 @@ def _serve(
     where = f"Open {address} in a browser" if settings.pages else f"The forum is at {address}, without pages"
     for line in (where, f"Its API is explained at {address}/api/v1/docs", *lines, STOP):
         out.print(line, highlight=False, soft_wrap=True)
+    # A command that runs PostgreSQL already may have it listen elsewhere: it had another folder for temporary files.
+    application = first.application if first.address == os.environ["FORUM_DATABASE_URL"] else None
     config = uvicorn.Config(
-        "forum.app:process_app",
-        factory=True,
+        application or "forum.app:process_app",
+        factory=application is None,
         host=host,
         port=port,
         workers=workers,
@@ -211,7 +239,7 @@ def _serve(
     )
     if settings.has_metrics and workers > 1:
         metrics.share_between_processes(settings.data / "metrics")
-    with worker.beside(url, first_worker) if listening.with_worker else nullcontext():
+    with worker.beside(url, first.worker) if listening.with_worker else nullcontext():
         signals.raise_if_signalled()
         if workers == 1:
             with suppress(KeyboardInterrupt):

@@ -99,6 +99,16 @@ def running(data: Path, *, durable: bool = True, connections: int = USUAL_CONNEC
                 yield Server(_url(folder), started_here=True, data=data)
 
 
+def address_of(data: Path) -> str:
+    """Return the `url` at which the server of the folder `data` will listen, or listens. Raises EmbeddedError.
+
+    Only where another program started it, with another folder for temporary files, may `running` give another one.
+    """
+    data = data.resolve()
+    _lock_file(data, "postgres.lock").close()
+    return _url(_socket_folder(data))
+
+
 @contextmanager
 def serving(data: Path) -> Iterator[None]:
     """Hold the folder `data` for the one forum that is served from it, until the end of the block.

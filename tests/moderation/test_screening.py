@@ -239,9 +239,20 @@ def test_words_of_danger_are_found_behind_any_others(text: str) -> None:
 def test_a_text_of_ascii_alone_is_read_as_any_other_is() -> None:
     dice, dictionary = random.Random(7), phrasebook.english().dictionary
     pieces = ["don't", "'tis", "i m", "cant", "Rang", "x", "*b*", "_", "~", "-", "/", "'", "''", ".", "?!", ";", ":"]
-    pieces += ["\n", "> said", "\t", "\x1c", "\0", "7", "help", "breathin"]
+    pieces += ["\n", "> said", "\t", "\x1c", "\0", "7", "help", "breathin", "my", "and\n"]
     for _ in range(300):
         text = "".join(dice.choice(pieces) + dice.choice(["", " "]) for _ in range(dice.randint(0, 12)))
         plain, dressed = (reading.read(one, dictionary) for one in (text, f"{text}\u200b"))
         assert (plain.words, plain.folded.rstrip()) == (dressed.words, dressed.folded.rstrip())
         assert plain._places == dressed._places
+        emoji, foreign = (reading.read(f"{first}\n{text}", dictionary).words for first in ("🍞", "日"))
+        assert (emoji, foreign) == (f" . .{plain.words[2:]}", f" . 日 .{plain.words[2:]}")
+
+
+def test_lines_that_go_on_are_missed_by_no_quick_look() -> None:
+    dice = random.Random(11)
+    pieces = ["the", "didn't", "to", "want", "x", "1.", "12)", "i", "I'm", "é", ",", "'", ".", " ", "\n", "\n\n"]
+    for _ in range(500):
+        text = "".join(dice.choice(pieces) + dice.choice(["", " ", "\n"]) for _ in range(8))
+        assert reading._UNFINISHED_SOON.search(text) or not reading._UNFINISHED.search(text)
+        assert reading._WRAPPED_SOON.search(text) or not reading._WRAPPED.search(text)

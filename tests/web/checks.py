@@ -64,6 +64,7 @@ def _faults(tree: Element) -> list[str]:
         *_code(every),
         *_addresses(tree),
         *_sentences(tree),
+        *_badges(every),
     ]
 
 
@@ -160,6 +161,15 @@ def _sentences(tree: Element) -> Iterator[str]:
     for element in ours(tree, THEIRS | CHARITY | {"links"}):  # links of a row stand apart by their style
         if element.tag == "p" and not is_theirs(element) and (found := STUCK.search("".join(element.itertext()))):
             yield f"no space: {found.string[max(0, found.start() - 20) : found.end() + 20]}"
+
+
+def _badges(every: list[Element]) -> Iterator[str]:
+    """Badges in a row stand apart by a space, for who hears or copies them; their margins are only for the eye."""
+    for element in every:
+        for before, after in pairwise(element):
+            beside = before, after
+            if not before.tail and any("badge" in each.get("class", "").split() for each in beside):
+                yield f"no space between {' and '.join(words_of(each) for each in beside)}"
 
 
 def _addresses(tree: Element) -> Iterator[str]:
