@@ -136,10 +136,16 @@ async def database_url(server: embedded_postgres.Server, operator: AsyncConnecti
     await operator.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
+@pytest.fixture(scope="session")
+def unthrottled() -> Settings:
+    """Settings whose throttles are out of the way, made once: to make them takes as long as some requests."""
+    return Settings(pool_size=5, **make.UNTHROTTLED)
+
+
 @pytest.fixture
-def settings(database_url: str, tmp_path: Path) -> Settings:
-    """Settings whose throttles are out of the way; tests of throttles ask for their own."""
-    return Settings(database_url=database_url, data=tmp_path, pool_size=5, **make.UNTHROTTLED)
+def settings(unthrottled: Settings, database_url: str, tmp_path: Path) -> Settings:
+    """Settings of a forum of its own; tests of throttles ask for their own."""
+    return unthrottled.model_copy(update={"database_url": database_url, "data": tmp_path})
 
 
 @pytest.fixture
