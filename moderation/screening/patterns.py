@@ -11,11 +11,11 @@ from typing import Any
 
 import re2
 
-from moderation.screening.unknown_words import WordWriter
+from moderation.screening.needed_words import NeededWords
 
 LONGEST = 20_000  # characters of one pattern, its slots filled in
 MEMORY = 256 << 20  # bytes that all states of one set may take; what is not needed is not taken
-IN_SET = 100  # patterns: a set works out what follows for all of them at once, and of many the ways multiply
+IN_SET = 100  # patterns at most: a set works out what follows for all of them at once, and of many the ways multiply
 _UNBOUNDED = re.compile(r"(?<!\\)[*+]|\{\d+,\}")
 _SLOT = re.compile(r"\{([a-z_]+)\}")
 _WORDS = re.compile(r"\{(\d)(i?)\}")
@@ -85,15 +85,14 @@ def _set(patterns: Sequence[str]) -> "re2.Set":
 
 
 class Patterns:
-    """Several patterns that are sought at once, and then each where it is."""
+    """Several patterns: a few are sought at once, and of many those whose words are there, one by one."""
 
     def __init__(self, patterns: Sequence[str]) -> None:
-        """Compile them. Raises BadPattern."""
-        # Of a few, what there is to work out costs less than to write the words.
-        self._writer = WordWriter(patterns) if len(patterns) > IN_SET else None
-        # Compiled one by one when the set found them: hardly any text has one, and ours take 5 MB.
+        """Compile them. Raises BadPattern: of many, which are ours, when one is first sought."""
+        # Each by itself is compiled when it is first sought: hardly any text has one.
         self._each: list[Any] = [f" (?:{pattern}) " for pattern in patterns]
-        self._sets = [(first, _set(self._each[first : first + IN_SET])) for first in range(0, len(patterns), IN_SET)]
+        self._set = _set(self._each) if len(patterns) <= IN_SET else None
+        self._needed = NeededWords(patterns) if self._set is None else None
 
     @property
     def steps(self) -> int:
@@ -117,11 +116,14 @@ class Patterns:
 
     def places_in(self, words: str) -> Sequence[int]:
         """Return which patterns are in a text of words."""
-        return [first + place for first, these in self._sets for place in sorted(these.Match(words) or ())]
+        places = self._may_be_in(words)
+        return places if self._needed is None else [place for place in places if self._pattern(place).search(words)]
 
     def _may_be_in(self, words: str) -> Sequence[int]:
-        """Return which patterns are in a text of words, and perhaps some that are not."""
-        return self.places_in(self._writer.write(words) if self._writer is not None else words)
+        """Return which patterns are in a text of words, and perhaps, of many, some that are not."""
+        if self._needed is not None:
+            return self._needed.places_in(words)
+        return sorted(self._set.Match(words) or ()) if self._set is not None else ()
 
     def find_first(self, words: str) -> Iterator[tuple[int, int]]:
         """Yield where each pattern that is in a text of words is first."""
@@ -131,4 +133,4 @@ class Patterns:
 
     def any_in(self, words: str) -> bool:
         """Return whether one of them is in a text of words."""
-        return any(these.Match(words) for _, these in self._sets)
+        return bool(self.places_in(words))
