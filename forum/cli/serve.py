@@ -160,12 +160,18 @@ def _is_this_machine(host: str) -> bool:
 
 def _refuse_a_taken_port(host: str, port: int) -> None:
     """End here, before anything is started or written: else the reason would be the last of many lines."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does: a forum that has just stopped
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            fail(f"The forum cannot listen at {host}, port {port}: {error.strerror}. --port chooses another port.")
+    try:
+        # A name stands for several addresses, often one of IPv6 and one of IPv4: the server listens at all of them.
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, kind, protocol, _, address in found:
+            with socket.socket(family, kind, protocol) as probe:
+                # As the server does: a forum that has just stopped is no hindrance, and IPv6 leaves IPv4 alone.
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                probe.bind(address)
+    except OSError as error:
+        fail(f"The forum cannot listen at {host}, port {port}: {error.strerror}. --port chooses another port.")
 
 
 @dataclass(frozen=True, kw_only=True)

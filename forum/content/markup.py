@@ -16,6 +16,8 @@ from markdown_it import MarkdownIt
 from markdown_it.common.utils import escapeHtml
 from markdown_it.renderer import RendererHTML
 from markdown_it.rules_block import StateBlock, blockquote, list_block
+from markdown_it.rules_block import paragraph as parse_paragraph
+from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline, link, linkify
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
@@ -47,6 +49,7 @@ ADDRESS = re.compile(r"(?P<scheme>https?://)?(?P<host>[^/?#:]+)", re.IGNORECASE)
 
 _RENDERED_MENTION = re.compile(r'<(?P<end>/?)blockquote|<span class="mention" data-handle="(?P<handle>[^"]*)"')
 LINE_END = re.compile(r"\r\n?|\n")  # as the parser has it
+_MEANT = re.compile(r"[&*<@\[\\_`~]")  # with one of these begins what is more than text within a paragraph; or "://"
 
 TEXT_BLOCKS = ("p", "li", "blockquote", "h3", "h4", "h5", "h6")
 TAGS = {*TEXT_BLOCKS, "ol", "ul", "pre", "code", "hr", "br", "em", "strong", "s", "a", "span", "bdi"}
@@ -179,10 +182,11 @@ def parse(body_markdown: str) -> Parsed:
     tokens = MARKDOWN.parse(body_markdown)
     for token in tokens:
         _lower_heading(token)
-        if any(child.type == "link_open" for child in token.children or ()):
-            token.children = list(_with_numbers(_without_links_in_links(token.children or [])))
-    quotes, is_blank = _name_quotes(tokens), not any(map(_is_seen, tokens))
-    return Parsed(References(_name_mentions(tokens), quotes, is_blank), tokens)
+        if token.children and any(child.type == "link_open" for child in token.children):
+            token.children = list(_with_numbers(_without_links_in_links(token.children)))
+    quotes = _name_quotes(tokens) if ">" in body_markdown else frozenset[QuoteRef]()
+    mentions = _name_mentions(tokens) if "@" in body_markdown else frozenset[str]()
+    return Parsed(References(mentions, quotes, is_blank=not any(map(_is_seen, tokens))), tokens)
 
 
 @lru_cache(maxsize=8)  # as many as may wait in the side process: first for references, then for HTML
@@ -437,6 +441,34 @@ def _list(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     return state.level <= DEEPEST_BLOCK and list_block(state, start, end, silent)
 
 
+def _paragraph_at_letter(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    # What begins with a letter is no quote, list, line or heading: most paragraphs need not be asked.
+    begins_at = state.bMarks[start] + state.tShift[start]
+    return state.src[begins_at : begins_at + 1].isalpha() and parse_paragraph(state, start, end, silent)
+
+
+def _inline(state: StateCore) -> None:
+    for block in state.tokens:
+        if block.type == "inline" and not _may_mean_more(block.content):
+            block.children = list(_lines(block.content))
+        elif block.type == "inline":
+            block.children = state.md.inline.parse(block.content, state.md, state.env, [])
+
+
+def _may_mean_more(content: str) -> bool:
+    """Return whether the words of a block can be more than lines of text: most are not, and need no parser."""
+    if _MEANT.search(content) or "://" in content:
+        return True
+    return "\n" in content and any(spaced in content for spaced in (" \n", "\n ", "\n\t"))
+
+
+def _lines(content: str) -> Iterator[Token]:
+    for number, line in enumerate(content.split("\n") if content else ()):
+        if number:
+            yield Token("softbreak", "br", 0)
+        yield Token("text", "", 0, content=line)
+
+
 def _assume_https(_linkify: object, match: Any) -> None:
     match.url = f"https://{match.url}"
 
@@ -506,7 +538,8 @@ def _isolated(text: str) -> str:
     return f"<bdi>{html}</bdi>" if BIDIRECTIONAL.search(text) else html
 
 
-def _markdown() -> MarkdownIt:
+def make_parser(*, shortcuts: bool = True) -> MarkdownIt:
+    """Return a parser of our Markdown. Without the shortcuts, it says the same of any text and takes longer."""
     options = {"html": False, "breaks": True, "linkify": True}
     markdown = _ForumMarkdown("commonmark", options, renderer_cls=_ForumHTML)
     markdown.enable(["linkify", "strikethrough"])
@@ -524,6 +557,9 @@ def _markdown() -> MarkdownIt:
     markdown.block.ruler.at("blockquote", _blockquote, {"alt": ["paragraph", "blockquote", "list"]})
     markdown.block.ruler.at("list", _list, {"alt": ["paragraph", "blockquote"]})
     _set_up_linkify(markdown.linkify)
+    if shortcuts:
+        markdown.block.ruler.before("fence", "letter", _paragraph_at_letter)
+        markdown.core.ruler.at("inline", _inline)
     return markdown
 
 
@@ -535,8 +571,8 @@ def _set_up_linkify(linkify: Any) -> None:
     linkify.re["pretest"] = r"//|mailto:|www\.|@"
 
 
-MARKDOWN = _markdown()
-BLOCKS = _markdown()
+MARKDOWN = make_parser()
+BLOCKS = make_parser()
 BLOCKS.core.ruler.enableOnly(["normalize", "block"])
 
 

@@ -79,6 +79,7 @@ class ThreadReading:
     has_draft: bool  # the viewer began to write a reply
     may_edit: bool  # their own posts here
     may_retitle: bool
+    has_earlier_titles: bool  # that the viewer may read
     may_react: bool  # to posts of others
     may_advise: bool
     claim: Any  # who keeps it to answer it, for advisers; or None
@@ -138,6 +139,7 @@ async def read_thread(
         has_draft=draft is not None,
         may_edit=is_member and why_not(Act.EDIT_POST, viewer, own) is None,
         may_retitle=is_member and why_not(Act.RETITLE_THREAD, viewer, place) is None,
+        has_earlier_titles=is_member and thread.title_revision > 1 and why_not(Act.READ_TITLES, viewer, place) is None,
         may_react=is_member and why_not(Act.REACT, viewer, replace(place, post=OTHERS_POST)) is None,
         may_advise=may_advise,
         claim=await claims.find_claim(reader, thread_id, now) if may_advise else None,

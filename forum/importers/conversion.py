@@ -14,7 +14,7 @@ from forum.content.posts.lengths import WARNING_MAX
 from forum.content.words import said_in, stands_in
 from forum.importers.records import PollRecord, PostRecord, TextForm
 from forum.importers.said_before import SaidBefore, Written
-from forum.importers.texts import How, Loss, Quoted, split, to_markdown
+from forum.importers.texts import Files, How, Loss, Quoted, split, to_markdown
 from forum.importers.texts.escaping import escape_all
 
 SPOILER_WARNING = "Some of this was hidden on the old board until somebody asked for it"
@@ -233,7 +233,8 @@ class Conversion:
         record = post.record
         for may_name in (True, False):
             around = _Around(self, may_name)
-            moved = to_markdown(record.text, record.form, uid=record.uid, around=around, attachments=record.attachments)
+            files = Files(record.attachments, record.below_files)
+            moved = to_markdown(record.text, record.form, uid=record.uid, around=around, files=files)
             markdown = "\n\n".join([*_heading(title), *_heading(record.title), moved.markdown, *_result(poll)])
             parsed = markup.parse(markdown)
             if not may_name or not parsed.unfound(self._known(parsed.references.quotes)):

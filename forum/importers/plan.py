@@ -8,7 +8,7 @@ import json
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
@@ -234,10 +234,20 @@ def _find_advisers(staging: Staging) -> tuple[str, ...]:
 
 def _propose(board: BoardRecord, records: Mapping[str, BoardRecord]) -> PlannedBoard:
     place = place_of(board, records)
-    name = BETWEEN.join((*place.parents, board.name)) if place.parents else board.name
     return PlannedBoard(
-        name=_cut(name) or f"Board {board.old}", readers=board.readers, section=_cut(place.section) or SECTION
+        name=_joined([*place.parents, board.name]) or f"Board {board.old}",
+        readers=board.readers,
+        section=_cut(place.section) or SECTION,
     )
+
+
+def _joined(names: Sequence[str]) -> str:
+    """Return names as one. Where there is no room for all, the innermost stay: else boards would be called the same."""
+    for first in range(len(names)):
+        name = BETWEEN.join(["…", *names[first:]] if first else names)
+        if len(name) <= NAME_MAX:
+            return _cut(name)
+    return _cut(names[-1])
 
 
 def _cut(name: str) -> str:

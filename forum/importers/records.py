@@ -136,6 +136,9 @@ class PostRecord(_Record):
     edit_reason: str | None = None
     attachments: tuple[str, ...] = Field((), description="A kind for each file: `picture` or `file`")
     # Left out where there is none: digests of posts that moved before this was known stay as they are.
+    below_files: tuple[str, ...] = Field(
+        (), exclude_if=lambda words: not words, description="What the author wrote below the files, in the same order"
+    )
     warning: str = Field("", exclude_if=lambda warning: not warning, description="What a reader is warned of, before")
     removed: RemovalRecord | None = Field(
         None, exclude_if=lambda removed: removed is None, description="Of a removed post: how that came about"
@@ -195,6 +198,14 @@ class WatchRecord(_Record):
     board: Old | None = None
 
 
+class IgnoreRecord(_Record):
+    """That somebody wanted to see nothing of what another wrote."""
+
+    kind: Literal["ignore"] = "ignore"
+    person: Old
+    ignored: Old
+
+
 class TermRecord(_Record):
     """A word that the old board replaced when it was shown."""
 
@@ -243,6 +254,7 @@ AnyRecord = Annotated[
     | WarningRecord
     | ReportRecord
     | WatchRecord
+    | IgnoreRecord
     | TermRecord,
     Field(discriminator="kind"),
 ]

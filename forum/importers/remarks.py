@@ -20,8 +20,11 @@ class Remark(StrEnum):
     POST_WITHOUT_THREAD = "post_without_thread"
     AUTHOR_UNKNOWN = "author_unknown"
     POINTER_TO_NOTHING = "pointer_to_nothing"  # what a moved thread left behind, and the thread is gone
+    HIDDEN_BY_EXTENSION = "hidden_by_extension"  # a post or a thread, by a column that phpBB itself does not have
+    UNNAMED = "unnamed"  # a post that was shown without its author's name
     BAN_OF_ADDRESS = "ban_of_address"  # by IP or mail: nothing here can be banned by them
     BAN_OVER = "ban_over"
+    OTHER_TABLE = "other_table"  # of an extension, in which people may have written
     PRIVATE_MESSAGES = "private_messages"
     OLD_FORM_IN_NEW_BOARD = "old_form_in_new_board"  # BBCode in a board that writes XML since
     PINGBACK = "pingback"  # another site's link to an article
@@ -30,7 +33,9 @@ class Remark(StrEnum):
     OTHER_COMMENT = "other_comment"  # of a plugin: orders and the like
     NOT_PUBLIC = "not_public"  # an article: a draft, private, planned, in the bin
     LOCKED_ARTICLE = "locked_article"  # behind a password
+    RESTRICTED = "restricted"  # an article or a comment that a plugin showed to some readers only
     OTHER_CONTENT = "other_content"  # pages that nobody wrote below, menus, pictures
+    OTHER_KIND = "other_kind"  # of an entry that a plugin made: perhaps stories that people wrote
     PLUGIN_FORUM = "plugin_forum"  # what people wrote in a forum that a plugin made, such as bbPress
     COMMENT_LEFT_BEHIND = "comment_left_behind"  # below what does not move
     ANSWERS_NOTHING = "answers_nothing"  # the comment that it answers does not move

@@ -40,6 +40,7 @@ from forum.importers.delta.steps import Deciding
 from forum.importers.errors import CannotMove
 from forum.importers.old_moderation import OldModeration, OldTerm, RunTime
 from forum.importers.old_threads import OldThreads, Setting
+from forum.importers.past_ignoring import carry_ignored
 from forum.importers.past_moderation import PastModeration
 from forum.importers.people import Arrival, carry_people, make_digest
 from forum.importers.plan import Plan
@@ -172,6 +173,7 @@ async def _carry(database: Database, wanted: Import, run: ImportRun, seen: Seen)
     deciding = Deciding(staging, boards_now, boards.keys(), started)
     await carry_changes(database, reading, deciding, seen=lambda count: seen(Stage.POSTS, count))
     await carry_threads(database, reading, seen=lambda count: seen(Stage.POSTS, count))
+    await carry_ignored(database, staging, people, setting.run)
     past = PastModeration(database, staging, wanted.moderation, run.source, started)
     await past.carry(setting.run, people)
 

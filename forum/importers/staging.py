@@ -192,6 +192,11 @@ class Staging:
         query = "SELECT old, detail FROM remark WHERE what = ? ORDER BY rowid LIMIT ?"
         return [(old, detail) for old, detail in self.connection.execute(query, (what, most))]
 
+    def details(self, what: Remark) -> list[tuple[str, int]]:
+        """Return the words about what was found, each once with how often they were said, the commonest first."""
+        query = "SELECT detail, count(*) FROM remark WHERE what = ? GROUP BY detail ORDER BY 2 DESC, 1"
+        return [(detail, count) for detail, count in self.connection.execute(query, (what,))]
+
     def count(self, table: str) -> int:
         """Return how many records a table has."""
         return cast(int, self.connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608 (ours)

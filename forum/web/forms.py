@@ -19,7 +19,7 @@ MOST_FIELDS = 500
 # What pages carry along unseen: there is no field to lead to when something is wrong with one of these.
 CARRIED = frozenset(
     {
-        *("after", "back", "case", "category", "credential", "edition", "key", "message_id", "number", "reply_to"),
+        *("after", "back", "case", "credential", "edition", "key", "message_id", "number", "reply_to"),
         *("revision", "seen", "shown", "slugs", "title_revision", "up_to", "version"),
     }
 )

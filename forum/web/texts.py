@@ -38,7 +38,7 @@ _SAFE = nh3.Cleaner(
     },
     attributes={"*": set(), "a": {"href"}, "ol": {"start"}},
     set_tag_attribute_values={"th": {"scope": "col"}},
-    url_schemes={"http", "https", "mailto", "tel"},
+    url_schemes={"http", "https", "mailto", "tel", "sms"},
     url_relative="pass_through",  # pages of the forum: [the house rules](/rules)
     link_rel="noopener",
 )

@@ -44,12 +44,13 @@ _DRESSED_SOON = re2.compile(
     rf"{_LOST.pattern}|\b[b-hj-z](?:[ .][a-z]){{2}}\b|\bwon'?t too? |\w too [a-z]|[a-z]![a-z]", options()
 )
 # A line that ends with one of these goes on in the next, which then does not begin with "I".
-_UNFINISHED = re.compile(
-    r"\b(a|an|the|my|your|our|their|his|to|of|from|and|or|but|because|if|not|never|do(?:es)?n'?t|didn'?t)"
-    r"( *\n *)(?!i\b|i'?(?:m|d|ll|ve)\b)(?=[a-z0-9])"
-)
+_OPEN = r"\b(?:a|an|the|my|your|our|their|his|to|of|from|and|or|but|because|if|not|never|do(?:es)?n'?t|didn'?t)"
+_UNFINISHED = re.compile(rf"({_OPEN})( *\n *)(?!i\b|i'?(?:m|d|ll|ve)\b)(?=[a-z0-9])")
 # The end of a line within a paragraph, which can be the end of a sentence, or not. Points of a list stay apart.
 _WRAPPED = re.compile(r"(?<=[a-z0-9',]) *\n(?=[a-z0-9'])(?!\d{1,2}[.)])")
+# Hardly any text has one of these: this tells fast.
+_UNFINISHED_SOON = re2.compile(rf"{_OPEN} *\n *[a-z0-9]", options())
+_WRAPPED_SOON = re2.compile(r"[a-z0-9',] *\n[a-z0-9']", options())
 _LONG = re.compile(r"(.)\1{2,}")  # "dieeee"
 _DIGITS = [str.maketrans("0134578", letters) for letters in ("oieastb", "oleastb")]  # "d1e", "se1f"
 _ENDINGS = {"'m": "am", "'re": "are", "'ve": "have", "'ll": "will", "'d": "would", "'s": "s"}
@@ -80,6 +81,8 @@ class _Folds(dict[int, str]):
 
 
 _FOLDS = _Folds()
+# Runs of characters beyond ASCII, and letters among them: mostly there are none, and these are emoji.
+_BEYOND, _LETTER_BEYOND = re.compile(r"[^\x00-\x7f]+"), re.compile(r"[^\W_]")
 _NOTHING = "\0"  # in the place of what does not split a word
 # The same for a text of ASCII, and what is neither word nor stop there: with a table of so few, Python is much faster.
 _ASCII_FOLDS = "".join(_FOLDS[code] or _NOTHING for code in range(128))
@@ -107,8 +110,8 @@ class Dictionary:
 
     @cached_property
     def _known(self) -> dict[str, str]:
-        """Words of English that were read before, and how: people write the same ones again and again."""
-        return {}
+        """Stops, and words of English that were read before, and how: people write the same ones again and again."""
+        return dict.fromkeys(_STOPS, STOP)
 
     def reads(self, tokens: Iterable[str]) -> list[str]:
         """Return how folded words and stops read: each as `read` does, and fast for words of English."""
@@ -117,8 +120,8 @@ class Dictionary:
 
     def _learn(self, token: str, others: dict[str, str]) -> str:
         """Return how a word reads that is not known, and note it: for good if it is one of English."""
-        meant = self.read(token) if token not in _STOPS else STOP
-        kept = self._known if token in frequent_english(_ENGLISH_MOST) else others
+        meant = self.read(token)
+        kept = self._known if token in frequent_english(_ENGLISH_MOST) or token in self.sought else others
         kept[token] = meant
         return meant
 
@@ -235,6 +238,8 @@ class Reading:
     @cached_property
     def unwrapped(self) -> "Reading | None":
         """The same with the lines of each paragraph joined; None where there is nothing to join."""
+        if not _WRAPPED_SOON.search(self.folded):
+            return None
         joined = _WRAPPED.sub(lambda wrap: " " * len(wrap[0]), self.folded)
         return _reading(self.text, joined, self.dictionary) if joined != self.folded else None
 
@@ -264,7 +269,8 @@ def read(text: str, dictionary: Dictionary) -> Reading:
     folded = _folded(own)
     if "\n" in folded:
         folded = "\n\n".join(map(_unwrapped, folded.split("\n\n")))
-        folded = _UNFINISHED.sub(lambda end: f"{end[1]}{' ' * len(end[2])}", folded)
+        if _UNFINISHED_SOON.search(folded):
+            folded = _UNFINISHED.sub(lambda end: f"{end[1]}{' ' * len(end[2])}", folded)
     return _reading(own, folded, dictionary)
 
 
@@ -293,7 +299,9 @@ def _folded(text: str) -> str:
 def _tokens(folded: str) -> list[str]:
     """Return the words and stops of a folded text: as `_TOKEN` finds them, in a third of the time for ASCII."""
     if not folded.isascii():
-        return _TOKEN.findall(folded)
+        folded = _BEYOND.sub(lambda signs: " " if not _LETTER_BEYOND.search(signs[0]) else signs[0], folded)
+        if not folded.isascii():
+            return _TOKEN.findall(folded)
     apart = folded.translate(_ASCII_GAPS)
     for stop in _STOPS:
         if stop in apart:

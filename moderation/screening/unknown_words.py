@@ -90,7 +90,7 @@ class KnownWords:
 
 
 class WordWriter(dict[str, str]):
-    """How words are written for these patterns. Of what is no word of English, nothing is kept."""
+    """How words are written for these patterns. Of what is no word of English or of these, nothing is kept."""
 
     def __init__(self, patterns: Sequence[str]) -> None:
         """Read the patterns."""
@@ -106,7 +106,7 @@ class WordWriter(dict[str, str]):
 
     def __missing__(self, word: str) -> str:
         written = word if self._may_have(word) else "x" * self._lengths[bisect_right(self._lengths, len(word)) - 1]
-        if word in frequent_english():
+        if word in frequent_english() or word in self._whole:
             self[word] = written
         return written
 

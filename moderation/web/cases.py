@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -33,7 +33,29 @@ CASES_A_PAGE = 20
 NOTE, MESSAGE = frozenset({"text"}), frozenset({"message", "signed", "report_id"})
 WRITTEN = ("measures", "rules", "reason", "note", "law", "spans", "name", "text", "message")
 DAYS = (1, 3, 7, 14, 30, 90, 365)  # for which somebody can be stopped from writing, or shut out
+# What is done most stands first; the rest is folded, by what it is done to, with the fields that it needs.
+OF_WORDS = frozenset({"publish", "refuse", "redact", "edit", "remove", "dismiss"})
+FOLDED = (
+    (
+        mark("About the thread: close it, move it, another title"),
+        frozenset({"retitle", "lock", "move"}),
+        frozenset({"title", "board"}),
+    ),
+    (
+        mark("About the author: warn them, or stop them from writing"),
+        frozenset({"rename", "warn", "review", "silence", "suspend", "ban"}),
+        frozenset({"name", "handle", "until"}),
+    ),
+)
 Choice = TypeVar("Choice", bound=StrEnum)
+
+
+class MeasureGroup(NamedTuple):
+    """What can be done to one thing, and whether it is shown at once."""
+
+    legend: str
+    kinds: Sequence[str]
+    is_open: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +74,13 @@ class QueuePage(ModerationPage):
     def board_choices(self) -> Sequence[tuple[str, str]]:
         """The boards to choose from."""
         return [(board.slug, board.name) for board in self.reading.boards]
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether only some cases are shown, or in another order."""
+        wanted = self.search
+        chosen = (wanted.category, wanted.board, wanted.claimed, wanted.kind, wanted.waiting)
+        return any(chosen) or wanted.state != CaseState.OPEN
 
     def address(self, **changes: str | None) -> str:
         """Return the address of the queue with another filter."""
@@ -98,6 +127,26 @@ class CasePage(ModerationPage):
         return ("uphold", "overturn", "change") if self.screen.file.appeal else ()
 
     @property
+    def measures_of_words(self) -> Sequence[str]:
+        """What can be done to the words, or left undone."""
+        return [kind for kind in self.screen.useful if kind in OF_WORDS]
+
+    @property
+    def other_measures(self) -> Sequence[MeasureGroup]:
+        """What can be done besides: shown at once where something of it was chosen, or where there are no words."""
+        is_about_member, groups = self.case.post_id is None, list[MeasureGroup]()
+        for legend, among, names in FOLDED:
+            kinds = [kind for kind in self.screen.useful if kind in among]
+            was_chosen = any(self.chose("measures", kind) for kind in kinds) or names & self.form.faults.keys()
+            groups += [MeasureGroup(legend, kinds, is_about_member or bool(was_chosen))] if kinds else []
+        return groups
+
+    @property
+    def names_rules(self) -> bool:
+        """Whether rules are shown at once: also where somebody who reported it named one."""
+        return super().names_rules or any(report.rules for report in self.screen.file.reports)
+
+    @property
     def board_choices(self) -> Sequence[tuple[str, str]]:
         """The boards to which the thread can be moved."""
         return [(board.slug, board.name) for board in self.screen.boards]
@@ -116,6 +165,12 @@ class CasePage(ModerationPage):
     def messages(self) -> int:
         """How many messages were written about this case."""
         return sum(len(reading.messages) for reading in self.screen.talks or ())
+
+    @property
+    def has_talk(self) -> bool:
+        """Whether messages are shown at once: there are some, or somebody is writing one."""
+        is_writing = any(self.form.values.get(name) or name in self.form.faults for name in ("message", "report_id"))
+        return bool(self.screen.talks) or is_writing
 
     def passages(self, text: str, part: str) -> Sequence[Passage]:
         """Return a text of the case's first post in pieces, those that screening found with what they are."""

@@ -47,6 +47,11 @@ class ModerationPage(FormPage):
         error = self.form.error
         return error if isinstance(error, Conflict) and error.facts.get("changed_at") else None
 
+    @property
+    def names_rules(self) -> bool:
+        """Whether the rules to choose from are shown at once: some were chosen, or something was not right."""
+        return self.form.error is not None or any(self.form.values.get(name) for name in ("rules", "law"))
+
     def chose(self, name: str, value: object) -> bool:
         """Return whether a choice was ticked before the form was shown again."""
         return str(value) in self.form.lists.get(name, ())

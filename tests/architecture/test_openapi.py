@@ -52,6 +52,7 @@ from tests.support import make
 from tests.support.jobs import run_due_jobs
 
 ROOT = Path(__file__).parents[2]
+CONFIG = ROOT / "tests/architecture/schemathesis.toml"
 API = "/api/v1"
 JSON = {"Content-Type": "application/json"}
 # What a mailed link is needed for, and of which kind.
@@ -592,37 +593,45 @@ FOR_GUESTS = {
     if not operation["security"] or {} in operation["security"]
 }
 ENDLESS = {operation["operationId"] for *_, operation in operations() if goes_on(operation)}
-AT_CLOSED_DOORS = ["--mode=positive", "--phases=examples"]  # it is 401, whatever was sent
-# Who asks, which operations, and how.
+NOT_AGAIN = """
+[[operations]]
+include-operation-id = {}
+phases.coverage.enabled = false
+"""
+# Who asks, which operations, and for which of them a guest has tried each value that is wrong in some way.
 READINGS = {
-    "a guest": ("", for_each("include", FOR_GUESTS - ENDLESS)),
-    "a guest at closed doors": ("", [*for_each("exclude", FOR_GUESTS | ENDLESS), *AT_CLOSED_DOORS]),
-    "a member": (MEMBER, for_each("exclude", NOT_FOR_MEMBERS | ENDLESS)),
-    "staff": (STAFF, for_each("include", NOT_FOR_MEMBERS)),
+    "a guest": ("", for_each("include", FOR_GUESTS - ENDLESS), set[str]()),
+    "a member": (MEMBER, for_each("exclude", NOT_FOR_MEMBERS | ENDLESS), FOR_GUESTS),
+    "staff": (STAFF, for_each("include", NOT_FOR_MEMBERS), set[str]()),
 }
 
 
-async def judged(community: Community, login: str, scope: list[str]) -> str | None:
+async def judged(community: Community, login: str, scope: list[str], tried: set[str]) -> str | None:
     """What Schemathesis says of the forum, if it has something to say."""
+    folder = community.app.state.services.settings.data
+    config = folder / "schemathesis.toml"
+    config.write_text(CONFIG.read_text() + (NOT_AGAIN.format(sorted(tried)) if tried else ""))
     # By the address: among what is tried is another handle.
     address = f"{login}@example.org" if login else ""
-    about = {"FORUM_LOGIN": address, "FORUM_PASSWORD": make.PASSWORD, "FORUM_IDS": json.dumps(community.ids)}
+    about = {
+        "FORUM_LOGIN": address,
+        "FORUM_PASSWORD": make.PASSWORD,
+        "FORUM_IDS": json.dumps(community.ids),
+        "PYTHONPATH": str(ROOT),
+        # Which letters there are is worked out once, not in each folder.
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(ROOT / ".hypothesis"),
+    }
     if login == STAFF:
         async with make.signed_in(community.app, STAFF) as staff:
             about["FORUM_TOKEN"] = staff.headers["Authorization"].removeprefix("Bearer ")
     # The document is made when it is first read: on a busy machine, that takes longer than Schemathesis waits.
     community.app.openapi()
     async with serving(community.app) as address:
-        arguments = [
-            "--config-file",
-            str(ROOT / "tests/architecture/schemathesis.toml"),
-            "run",
-            f"{address}{API}/openapi.json",
-        ]
+        arguments = ("--config-file", str(config), "run", f"{address}{API}/openapi.json")
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "schemathesis.cli", *arguments, *scope),
-            cwd=community.app.state.services.settings.data,
-            env={**os.environ, **about, "PYTHONPATH": str(ROOT)},
+            cwd=folder,
+            env=os.environ | about,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
@@ -674,6 +683,17 @@ async def member(community: Community) -> AsyncIterator[httpx.AsyncClient]:
 async def adviser(community: Community) -> AsyncIterator[httpx.AsyncClient]:
     async with make.signed_in(community.app, ADVISER) as client:
         yield client
+
+
+async def test_who_is_not_signed_in_is_told_so_wherever_a_session_is_needed(community: Community) -> None:
+    async with make.client(community.app) as guest:
+        for method, path, operation in operations():
+            if operation["operationId"] not in FOR_GUESTS | ENDLESS:
+                answer = await guest.request(method, filled(path, operation), json=body_of(operation) or None)
+                assert answer.status_code == 401, (path, answer.text)
+                assert answer.headers["Content-Type"] == "application/problem+json"
+                assert Problem.model_validate(answer.json()).status == 401
+                assert set(operation["responses"]["401"].get("headers", {})) <= set(answer.headers)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -43,11 +43,35 @@ class House:
     forum: Forum
     village: Village
     chromium: Browser
+    idle: dict[str, Page] = field(default_factory=dict)  # by language, on a narrow screen, of nobody
 
     @asynccontextmanager
     async def visitor(self, who: str = "guest", **about: Any) -> AsyncIterator[Page]:
         """A page in a browser of its own: of a role of the village, of a member by handle, or of a guest."""
-        context = await self.chromium.new_context(
+        context = await self._context(**about)
+        if who != "guest":
+            await self.sign_in(context, who)
+        try:
+            yield await context.new_page()
+        finally:
+            await context.close()
+
+    @asynccontextmanager
+    async def reader(self, who: str, locale: str = "en-GB") -> AsyncIterator[Page]:
+        """A page on a narrow screen, in a browser that others had before and will have: a new one would have to read
+        our files and axe anew, a third of all work. We keep nothing in browsers but cookies, and those go. Where
+        something fails, the next reader gets a new one."""
+        if not (page := self.idle.pop(locale, None)):
+            page = await (await self._context(viewport=NARROW, locale=locale)).new_page()
+        if who != "guest":
+            await self.sign_in(page.context, who)
+        yield page
+        await page.context.clear_cookies()
+        await page.set_viewport_size(NARROW)
+        self.idle[locale] = page
+
+    async def _context(self, **about: Any) -> BrowserContext:
+        return await self.chromium.new_context(
             **{
                 "base_url": self.address,
                 "viewport": PHONE,
@@ -56,12 +80,6 @@ class House:
                 **about,
             }
         )
-        if who != "guest":
-            await self.sign_in(context, who)
-        try:
-            yield await context.new_page()
-        finally:
-            await context.close()
 
     async def sign_in(self, context: BrowserContext, who: str) -> None:
         """Give a browser a new session."""

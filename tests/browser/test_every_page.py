@@ -69,7 +69,7 @@ def address(house: House, path: str) -> str:
 
 @pytest.mark.parametrize(("path", "role"), list(pages()))
 async def test_a_page_can_be_used_by_everybody(house: House, path: str, role: str) -> None:
-    async with house.visitor(role, viewport=NARROW) as page:
+    async with house.reader(role) as page:
         await page.goto(address(house, path))
         assert await page.evaluate(WIDTH) <= 0, "it scrolls sideways at 320 px"
         assert await page.evaluate(TARGETS) == []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.house import NARROW, House
+from tests.browser.house import House
 from tests.browser.test_every_page import CUT_OFF, TARGETS, WIDTH, address, pages
 
 ONCE = dict(reversed(list(pages())))  # each for its first reader: what staff alone see is on pages of their own
@@ -11,7 +11,7 @@ ONCE = dict(reversed(list(pages())))  # each for its first reader: what staff al
 @pytest.mark.parametrize(("path", "role"), list(ONCE.items()))
 async def test_a_page_can_be_used_in_welsh(house: House, path: str, role: str) -> None:
     """Its words are longer, and the page says which language it is in; all else is as in English, where axe looks."""
-    async with house.visitor(role, viewport=NARROW, locale="cy-GB") as page:
+    async with house.reader(role, "cy-GB") as page:
         await page.goto(address(house, path))
         assert await page.get_attribute("html", "lang") == "cy"
         assert await page.evaluate(WIDTH) <= 0, "it scrolls sideways"

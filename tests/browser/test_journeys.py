@@ -228,6 +228,7 @@ async def test_a_grandmother_without_an_account_reports_and_reads_what_came_of_i
         async with house.visitor("moderator", java_script_enabled=scripts) as orla:
             await take_the_case(orla, title, scripts)
             await expect(main(orla)).to_contain_text("Somebody without an account")
+            await orla.locator("details:has([name=rules]) > summary").click()
             await orla.locator("[name=rules][value='10']").check()
             await decide(orla, "remove", "It tells of somebody who is not here.", scripts)
         await press(page, "What came of it")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.browser import axe
-from tests.browser.house import NARROW, House
+from tests.browser.house import House
 from tests.browser.test_every_page import NO_PAGES, WIDTH, address
 from tests.web.routes import OPEN_FORMS, ROWS
 
@@ -48,7 +48,7 @@ def pages() -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize(("path", "role"), list(pages()))
 async def test_a_form_that_is_sent_back_can_be_used_by_everybody(house: House, path: str, role: str) -> None:
-    async with house.visitor(role, viewport=NARROW) as page:
+    async with house.reader(role) as page:
         await page.goto(address(house, path))
         forms = await page.evaluate(f"{FORMS}.length")
         for number in set(range(forms)) - NEVER_WRONG.get(path, set()):

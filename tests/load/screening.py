@@ -17,6 +17,7 @@ ORDINARY = (
 UNITS = (
     *("I want to kill ", "not to want ", "my very own little ", "he has got the ", "i ", "don t ", "0 7 1 2 3 ", "a"),
     *hostile.HEAVY_UNITS,
+    *hostile.HARD_TO_SCREEN,
 )
 TRIES = 200
 TRIES_HOSTILE = 3
@@ -32,7 +33,7 @@ def measure() -> Table:
     for unit in UNITS:
         whole, half = ((unit * size)[:size] for size in (BODY_MAX, BODY_MAX // 2))
         took, took_half = (_median(text, TRIES_HOSTILE) for text in (whole, half))
-        table.add_row(f"{BODY_MAX:,} characters of {unit[:24]!r}", f"{took:.1f}", f"{took / took_half:.2f}")
+        table.add_row(f"{BODY_MAX:,} characters of {unit[:24]!a}", f"{took:.1f}", f"{took / took_half:.2f}")
     return table
 
 

@@ -1,7 +1,8 @@
 """Screening: what is found in words, what is left alone, and that no words take long."""
 
 import random
-import time
+import sys
+from itertools import count
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from moderation.screening import FINDINGS_MAX, phrasebook, reading, screen
 from moderation.screening.finding import FindingKind, Level
 from moderation.screening.patterns import BadPattern, Patterns, expand
+from tests.support import hostile
 
 
 def found(text: str, region: str = "GB") -> list[tuple[str, str]]:
@@ -184,57 +186,24 @@ def test_nothing_is_hidden_behind_hundreds_of_others(
 # No text takes long
 
 
-HOSTILE = (
-    "i want to ",
-    "kill myself ",
-    "do not want to ",
-    "going to hurt my aaaaaaaaaaaa ",
-    "1 ",
-    "1",
-    "(1",
-    "+1",
-    "020 7946 0958, ",
-    "a@",
-    "a@a.",
-    "a" * 64 + "@",
-    "x" * 63 + "@" + "a" * 63 + ".",
-    "sw1a 1a",
-    " ",
-    "-",
-    "*",
-    "e\u0301",
-    "\ufdfa",
-    "07700 900123 ",
-    "oh double seven ",
-    "0770007700",
-    "my son Tom ",
-    "A B ",
-    "Mr A",
-    "12 Aa ",
-    "The Aa, ",
-    "born 1/1/1 ",
-    "court 1 may ",
-    "a at b dot ",
-    "12-34-56 ",
-    "GB12 AAAA ",
-    "is called ",
-)
+def steps(text: str) -> int:
+    """How often a function is called or left while a text is screened."""
+    taken = count()
+    sys.setprofile(lambda *_: next(taken))
+    try:
+        screen(text, "GB")
+    finally:
+        sys.setprofile(None)
+    return next(taken)
 
 
-@pytest.mark.parametrize("piece", HOSTILE, ids=lambda piece: ascii(piece[:12]))
-def test_twice_the_text_takes_about_twice_the_time(piece: str) -> None:
-    def seconds(length: int) -> float:
-        text = (piece * length)[:length]
-        best = 10.0
-        for _ in range(3):
-            begun = time.process_time()
-            screen(text, "GB")
-            best = min(best, time.process_time() - begun)
-        return best
-
-    half, whole = seconds(10_000), seconds(20_000)
-    assert whole < max(4 * half, 0.05)
-    assert whole < 1.5
+@pytest.mark.parametrize("piece", hostile.HARD_TO_SCREEN, ids=lambda piece: ascii(piece[:12]))
+def test_twice_the_text_takes_about_twice_the_steps(piece: str) -> None:
+    """How long each step takes is for `tests/load` to tell: seconds depend on what else the machine does."""
+    half, whole = ((piece * size)[:size] for size in (10_000, 20_000))
+    for text in (half, whole):  # what is only made when it is first needed is made now
+        screen(text, "GB")
+    assert steps(whole) < 2.1 * steps(half) + 100
 
 
 @pytest.mark.parametrize(
@@ -270,9 +239,20 @@ def test_words_of_danger_are_found_behind_any_others(text: str) -> None:
 def test_a_text_of_ascii_alone_is_read_as_any_other_is() -> None:
     dice, dictionary = random.Random(7), phrasebook.english().dictionary
     pieces = ["don't", "'tis", "i m", "cant", "Rang", "x", "*b*", "_", "~", "-", "/", "'", "''", ".", "?!", ";", ":"]
-    pieces += ["\n", "> said", "\t", "\x1c", "\0", "7", "help", "breathin"]
+    pieces += ["\n", "> said", "\t", "\x1c", "\0", "7", "help", "breathin", "my", "and\n"]
     for _ in range(300):
         text = "".join(dice.choice(pieces) + dice.choice(["", " "]) for _ in range(dice.randint(0, 12)))
         plain, dressed = (reading.read(one, dictionary) for one in (text, f"{text}\u200b"))
         assert (plain.words, plain.folded.rstrip()) == (dressed.words, dressed.folded.rstrip())
         assert plain._places == dressed._places
+        emoji, foreign = (reading.read(f"{first}\n{text}", dictionary).words for first in ("🍞", "日"))
+        assert (emoji, foreign) == (f" . .{plain.words[2:]}", f" . 日 .{plain.words[2:]}")
+
+
+def test_lines_that_go_on_are_missed_by_no_quick_look() -> None:
+    dice = random.Random(11)
+    pieces = ["the", "didn't", "to", "want", "x", "1.", "12)", "i", "I'm", "é", ",", "'", ".", " ", "\n", "\n\n"]
+    for _ in range(500):
+        text = "".join(dice.choice(pieces) + dice.choice(["", " ", "\n"]) for _ in range(8))
+        assert reading._UNFINISHED_SOON.search(text) or not reading._UNFINISHED.search(text)
+        assert reading._WRAPPED_SOON.search(text) or not reading._WRAPPED.search(text)

@@ -222,6 +222,43 @@ HEAVY_UNITS = [
     *("[", "![", "[[]", "[![a](", "*", "_*", "**a *b ", "~~a ", "`", "> ", "- ", "<", "&", "\\", "\n"),
     *("://", "www.", "(http://", "http://a.b/(", "@suzie ", "> @suzie #7\n\n"),
 ]
+# Beginnings of what screening looks for, again and again.
+HARD_TO_SCREEN = (
+    "i want to ",
+    "kill myself ",
+    "do not want to ",
+    "going to hurt my aaaaaaaaaaaa ",
+    "1 ",
+    "1",
+    "(1",
+    "+1",
+    "020 7946 0958, ",
+    "a@",
+    "a@a.",
+    "a" * 64 + "@",
+    "x" * 63 + "@" + "a" * 63 + ".",
+    "sw1a 1a",
+    " ",
+    "-",
+    "*",
+    "e\u0301",
+    "\ufdfa",
+    "07700 900123 ",
+    "oh double seven ",
+    "0770007700",
+    "my son Tom ",
+    "A B ",
+    "Mr A",
+    "12 Aa ",
+    "The Aa, ",
+    "born 1/1/1 ",
+    "court 1 may ",
+    "a at b dot ",
+    "12-34-56 ",
+    "GB12 AAAA ",
+    "is called ",
+)
+
 HEAVY = [(unit * LONGEST_BODY)[:LONGEST_BODY] for unit in HEAVY_UNITS]
 
 NAMES = [

@@ -43,6 +43,7 @@ class Comment:
     kind: str = "comment"
     parent: int = 0
     user: int = 0
+    meta: str = "akismet"
 
     def __str__(self) -> str:
         return (
@@ -57,7 +58,7 @@ class Comment:
             f"<wp:comment_approved>{self.approved}</wp:comment_approved>"
             f"<wp:comment_type>{self.kind}</wp:comment_type><wp:comment_parent>{self.parent}</wp:comment_parent>"
             f"<wp:comment_user_id>{self.user}</wp:comment_user_id>"
-            "<wp:commentmeta><wp:meta_key>akismet</wp:meta_key><wp:meta_value>x</wp:meta_value></wp:commentmeta>"
+            f"<wp:commentmeta><wp:meta_key>{self.meta}</wp:meta_key><wp:meta_value>x</wp:meta_value></wp:commentmeta>"
             "</wp:comment>"
         )
 
@@ -79,6 +80,7 @@ class Article:
     open: str = "open"
     sticky: int = 0
     slug: str = ""
+    meta: tuple[str, str] = ("_edit_last", "1")
 
     def __str__(self) -> str:
         return (
@@ -91,7 +93,9 @@ class Article:
             f"<wp:comment_status>{self.open}</wp:comment_status><wp:post_name>{_cdata(self.slug)}</wp:post_name>"
             f"<wp:status>{self.status}</wp:status>"
             f"<wp:post_type>{self.kind}</wp:post_type><wp:post_password>{_cdata(self.password)}</wp:post_password>"
-            f"<wp:is_sticky>{self.sticky}</wp:is_sticky>{''.join(map(str, self.comments))}</item>\n"
+            f"<wp:is_sticky>{self.sticky}</wp:is_sticky><wp:postmeta><wp:meta_key>{_cdata(self.meta[0])}</wp:meta_key>"
+            f"<wp:meta_value>{_cdata(self.meta[1])}</wp:meta_value></wp:postmeta>"
+            f"{''.join(map(str, self.comments))}</item>\n"
         )
 
 

@@ -287,11 +287,12 @@ def make_board(
         ),
         "acl_users": Table(("user_id", "forum_id", "auth_option_id", "auth_role_id", "auth_setting"), lambda: ()),
         "attachments": Table(
-            ("attach_id", "post_msg_id", "in_message", "is_orphan", "mimetype", "extension", "real_filename"),
+            ("attach_id", "post_msg_id", "in_message", "is_orphan", "mimetype", "extension", "real_filename",
+             "attach_comment"),
             lambda: [
-                (1, 3, 0, 0, "image/jpeg", "jpg", "daisy at school.jpg"),
-                (2, 3, 0, 0, "application/pdf", "pdf", "plan.pdf"),
-                (3, 1, 1, 0, "image/png", "png", "private.png"),
+                (1, 3, 0, 0, "image/jpeg", "jpg", "daisy at school.jpg", "What I &lt;drew&gt;"),
+                (2, 3, 0, 0, "application/pdf", "pdf", "plan.pdf", ""),
+                (3, 1, 1, 0, "image/png", "png", "private.png", PRIVATE),
             ],
         ),
         "banlist": Table(
@@ -375,6 +376,11 @@ def make_board(
         "warnings": Table(
             ("warning_id", "user_id", "post_id", "log_id", "warning_time"),
             lambda: [(1, BANNED, 4, 9, START + 10**6), (2, 777, 4, 9, START)],
+        ),
+        "mchat": Table(("message_id", "user_id", "message"), lambda: [(1, WORRIED, f"In the chat {PRIVATE}")]),
+        "zebra": Table(
+            ("user_id", "zebra_id", "friend", "foe"),
+            lambda: [(WORRIED, BANNED, 0, 1), (WORRIED, SUZIE, 1, 0), (SUNNY, 777, 0, 1), (SUNNY, SUNNY, 0, 1)],
         ),
         "words": Table(("word_id", "word", "replacement"), lambda: [(1, "social worker*", "SW &amp; co"), (2, "damn", "d*mn")]),
     }  # fmt: skip

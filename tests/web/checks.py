@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Iterator, Set
+from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
 from tests.web.support import HIDDEN, parsed
@@ -27,9 +29,31 @@ OPENS_PROGRAMS = ("tel:", "sms:", "mailto:", "otpauth:")  # of the device itself
 ABSOLUTE = re.compile(r"(?i)^\s*([a-z][a-z0-9+.-]*:|//)")
 
 
+class Look(NamedTuple):
+    """What is wrong with a page, and what it says."""
+
+    faults: list[str]
+    sentences: list[str]
+
+
+@lru_cache(2000)  # the same page comes again and again, and to read its HTML is most of the time of tests of pages
+def look_at(html: str) -> Look:
+    """Look at a page. Raises html5lib's ParseError for one that is not well formed."""
+    tree = parsed(html)
+    return Look(_faults(tree), _sentences_on(tree))
+
+
 def faults_of(html: str) -> list[str]:
     """What is wrong with a page. Raises html5lib's ParseError for one that is not well formed."""
-    tree = parsed(html)
+    return look_at(html).faults
+
+
+def sentences_of(html: str) -> list[str]:
+    """Our own sentences on a page: what stands in blocks, without the words of people."""
+    return look_at(html).sentences
+
+
+def _faults(tree: Element) -> list[str]:
     every = [element for element in tree.iter() if isinstance(element.tag, str)]
     return [
         *_frame(tree, every),
@@ -40,6 +64,7 @@ def faults_of(html: str) -> list[str]:
         *_code(every),
         *_addresses(tree),
         *_sentences(tree),
+        *_badges(every),
     ]
 
 
@@ -138,6 +163,15 @@ def _sentences(tree: Element) -> Iterator[str]:
             yield f"no space: {found.string[max(0, found.start() - 20) : found.end() + 20]}"
 
 
+def _badges(every: list[Element]) -> Iterator[str]:
+    """Badges in a row stand apart by a space, for who hears or copies them; their margins are only for the eye."""
+    for element in every:
+        for before, after in pairwise(element):
+            beside = before, after
+            if not before.tail and any("badge" in each.get("class", "").split() for each in beside):
+                yield f"no space between {' and '.join(words_of(each) for each in beside)}"
+
+
 def _addresses(tree: Element) -> Iterator[str]:
     """No page of ours loads, sends or leads anywhere but here; words of people may lead away."""
     for element in ours(tree, THEIRS | CHARITY):
@@ -179,10 +213,9 @@ def words_of(element: Element) -> str:
     return " ".join([*told, *inner, *texts]).strip()
 
 
-def sentences_of(html: str) -> list[str]:
-    """Our own sentences on a page: what stands in blocks, without the words of people."""
+def _sentences_on(tree: Element) -> list[str]:
     lines: list[str] = [""]
-    _gather(parsed(html), lines)
+    _gather(tree, lines)
     whole = (re.sub(r"\s+", " ", line).strip() for line in lines)
     parts = (part for line in whole for part in re.split(r"(?<=[.?])\s+(?=[A-Z“])", line))
     return [part for part in parts if part]

@@ -32,6 +32,7 @@ ROWS: Mapping[str, Row] = {
     "/boards/{slug}": Row(example="/boards/{board}"),
     "/boards/{slug}/feed.atom": Row(example="/boards/new-here/feed.atom"),
     "/embed/{slug}": Row(example="/embed/new-here"),
+    "/threads": Row(),
     "/threads/{id}": Row(example="/threads/{thread}"),
     "/threads/{id}/unread": Row(example="/threads/{thread}/unread", status=303),
     "/me/threads": Row(SIGNED_IN),
@@ -79,6 +80,7 @@ ROWS: Mapping[str, Row] = {
     "/posts/{id}/withdraw": Row(frozenset({"member"}), "/posts/{own_post}/withdraw"),
     "/posts/{id}/versions": Row(frozenset({"member", "moderator"}), "/posts/{own_post}/versions"),
     "/threads/{id}/title": Row(frozenset({"member", "moderator"}), "/threads/{thread}/title"),
+    "/threads/{id}/titles": Row(frozenset({"member", "moderator"}), "/threads/{thread}/titles"),
     "/threads/{id}/care": Row(frozenset({"moderator"}), "/threads/{thread}/care"),
     "/me/drafts": Row(SIGNED_IN),
     # one's account

@@ -119,6 +119,7 @@ async def test_a_member_signs_devices_out(app: FastAPI) -> None:
     async with make.signed_in(app, "heron") as phone, make.signed_in(app, "heron") as laptop:
         page = await phone.get("/me/sessions")
         [other] = re.findall(r'action="(/me/sessions/[0-9a-f-]+/end)"', page.text)
+        assert page.text.index('action="/me/sessions/all"') < page.text.index(other)  # found before a long list
         ended = await form(phone, page, other)
         assert ended.headers["Location"] == "/me/sessions?done=ended"
         assert (await laptop.get("/me")).status_code == 303

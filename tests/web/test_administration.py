@@ -272,7 +272,9 @@ async def test_a_mail_that_was_given_up_is_tried_again_or_dropped(services: Serv
     await make.member(services, "heron")
     mail = await _unsent(services, given_up=True)
     page = await joan.get("/admin/unsent-mails")
-    assert "Failed 3 times, last: SMTPConnectError" in text_of(page.text)
+    said = text_of(page.text)
+    assert "Tried 3 times. Last time: The mail server could not be reached" in said
+    assert "For whoever looks after the mail server: SMTPConnectError" in said
     assert "heron@example.org" not in page.text
     again = await form(joan, page, f"/admin/unsent-mails/{mail}/again")
     assert "Waits" in await follow(joan, again)

@@ -125,8 +125,13 @@ async def test_a_title_is_changed_or_waits(settings: Settings, services: Service
         short = await form(heron, first, path, title="Hm")
         assert (short.status_code, fields_of(short.text, path)["title"]) == (422, "Hm")
         assert "This is too short" in text_of(short.text)
-        changed = await form(heron, first, path, title="What happens there?")
-        assert "What happens there?" in (await page_of(heron, changed)).text
+        assert "Earlier titles" not in text_of((await heron.get(f"/threads/{thread}")).text)
+        changed = await page_of(heron, await form(heron, first, path, title="What happens there?"))
+        assert "What happens there?" in changed.text
+        assert f'href="{path}s"' in changed.text
+        titles = text_of((await heron.get(f"{path}s")).text)
+        assert titles.index("What happens there?") < titles.index("A question")
+        assert (await magpie.get(f"{path}s")).status_code == 403
         waits = await page_of(heron, await write(heron, path, title="HOLD this"))
         assert "“HOLD this” waits for a moderator" in text_of(waits.text)
         assert "HOLD" not in (await magpie.get(f"/threads/{thread}")).text

@@ -50,16 +50,23 @@ async def _threads(village: Village, role: str) -> list[int]:
     for board in (await reader.get(f"{API}/boards")).json()["items"]:
         listed = (await reader.get(f"{API}/boards/{board['slug']}/threads?limit=100")).json()["items"]
         found += [thread["id"] for thread in listed]
-        page, numbers = await _get(village, role, f"/boards/{board['slug']}"), list[int]()
-        while True:
-            links = (link.get("href", "") for link in page.iter("a"))
-            numbers += [int(place[1]) for link in links if (place := re.fullmatch(r"/threads/(\d+)", link))]
-            more = next((link.get("href") for link in page.iter("a") if link.get("rel") == "next"), None)
-            if more is None:
-                break
-            page = await _get(village, role, more)
-        assert numbers == [thread["id"] for thread in listed], board["slug"]
+        assert await _on_pages(village, role, f"/boards/{board['slug']}") == [thread["id"] for thread in listed]
+    newest = (await reader.get(f"{API}/threads?limit=100")).json()
+    assert newest["next"] is None
+    assert await _on_pages(village, role, "/threads") == [thread["id"] for thread in newest["items"]]
+    assert sorted(found) == sorted(thread["id"] for thread in newest["items"])
     return found
+
+
+async def _on_pages(village: Village, role: str, path: str | None) -> list[int]:
+    """The threads of a list, page by page."""
+    numbers = list[int]()
+    while path is not None:
+        page = await _get(village, role, path)
+        links = [link.get("href", "") for heading in page.iter("h2") for link in heading.iter("a")]
+        numbers += [int(place[1]) for link in links if (place := re.fullmatch(r"/threads/(\d+)(?:/unread)?", link))]
+        path = next((link.get("href") for link in page.iter("a") if link.get("rel") == "next"), None)
+    return numbers
 
 
 async def _of_api(village: Village, role: str, thread: int) -> list[Shown]:

@@ -551,5 +551,5 @@ async def test_help_says_who_is_on_call_and_which_line_is_closed(settings: Setti
         assert (await orla.put(f"{API}/moderation/on-call/here", json={"hours": 2})).is_success
         words = {"title": "At home", "body_markdown": "I am scared of my husband."}
         opened = (await heron.post(f"{API}/boards/new-here/threads", json=words)).json()
-        read = "closed now", "Somebody is on call here now, for what cannot wait."
+        read = "closed now", "Somebody is on call here now, for members who may be in danger."
         await says(heron, f"/posts/{opened['first_post']['id']}/help", *read)

@@ -1,8 +1,11 @@
-"""Going on where one stopped, on pages: what is new stands at the top, and nothing is marked by looking."""
+"""Going on where one stopped, on pages: what is new stands at the top, and nothing is marked by looking; and lists of
+threads across boards."""
 
 from fastapi import FastAPI
 
+from forum.content.boards import Publication
 from forum.http.services import Services
+from forum.members.tables import Role
 from tests.support import make
 from tests.web.support import form, text_of
 
@@ -52,3 +55,25 @@ async def test_a_board_says_what_is_new_and_where_one_goes_on(app: FastAPI, serv
         assert "Go on at post 3" in text_of(again.text)
         assert f'href="/threads/{thread}/unread"' in again.text
         assert "New since you were here" not in text_of((await guest.get("/boards/new-here")).text)
+
+
+async def test_the_newest_of_all_boards_and_ones_own_say_what_waits(app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    await make.board(services, "slow", publication=Publication.HOLD_ALL)
+    await make.board(services, "staff", readers=(Role.MODERATOR,))
+    await make.member(services, "magpie", Role.MODERATOR)
+    async with make.signed_in(app, "heron") as heron, make.client(app) as guest:
+        older, newer = [await make.thread(services, "magpie", "new-here", title) for title in ("Dawn", "Dusk")]
+        await make.thread(services, "magpie", "staff", "Among us")
+        writing = await heron.get("/boards/slow/new")
+        held = await form(heron, writing, "/boards/slow/new", title="Please read", body_markdown="Is anybody here?")
+        assert held.status_code == 303
+        for reader, path, news in ((guest, "", ""), (heron, "/unread", "New since you were here ")):
+            assert 'href="/threads"' in (await reader.get("/")).text
+            page = await reader.get("/threads")
+            places = [f'href="/threads/{thread}{path}"' for thread in (newer, older)]
+            assert page.text.index(places[0]) < page.text.index(places[1])
+            assert f"New-Here {news}Begun by Magpie" in " ".join(text_of(page.text).split())
+            assert "Among us" not in page.text
+        own = text_of((await heron.get("/me/threads?kind=opened")).text)
+        assert "Please read Slow Waits for a moderator Begun by" in " ".join(own.split())

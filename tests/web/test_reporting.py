@@ -93,3 +93,10 @@ async def test_a_name_is_reported(app: FastAPI, services: Services) -> None:
         assert (await magpie.get("/members/magpie/report")).status_code == 403
         assert (await magpie.get("/members/nobody/report")).status_code == 404
     assert [row.category for row in await reports(services)] == ["personal_information"]
+
+
+async def test_what_a_guest_left_out_of_a_report_leads_to_its_field(guest: httpx.AsyncClient) -> None:
+    empty = await form(guest, await guest.get("/reports"), "/reports")
+    assert empty.status_code == 422
+    for name in ("category", "capacity"):
+        assert f'href="#field-{name}"' in empty.text

@@ -42,7 +42,9 @@ def _convert(spool: Spool, staging: Staging, notebook: Notebook) -> None:
     staging.add(content.threads())
     staging.add(content.posts())
     rest = Moderation(spool, decoder, people, content.titles.keys(), open_boards, clock.now(), notebook)
-    for records in (rest.bans(), rest.warnings(), rest.reports(), rest.watches(), rest.terms()):
+    for records in (rest.bans(), rest.warnings(), rest.reports(), rest.watches(), rest.ignored(), rest.terms()):
         staging.add(records)
+    for table in spool.others:
+        notebook.add(Remark.OTHER_TABLE, table[:100], table)
     for (message,) in spool.rows("SELECT msg_id FROM {privmsgs}"):
         notebook.add(Remark.PRIVATE_MESSAGES, str(message))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from forum.importers.phpbb.encoding import Decoder, plain
-from forum.importers.phpbb.readers import BELOW, LOCKED_AWAY, BoardAudience, Permissions, narrower
+from forum.importers.phpbb.readers import BELOW, BY_EXTENSION, LOCKED_AWAY, BoardAudience, Permissions, narrower
 from forum.importers.phpbb.spool import Spool
 from forum.importers.records import BoardRecord, Readers, SourceRecord
 from forum.importers.remarks import Remark
@@ -50,19 +50,19 @@ def read_boards(spool: Spool, decoder: Decoder) -> Boards:
     """Return the boards in the order in which they were listed, each with who can read it."""
     permissions = Permissions(spool)
     query = (
-        "SELECT forum_id, parent_id, forum_type, forum_status, forum_name, forum_desc, forum_desc_uid, forum_password "
-        "FROM {forums} ORDER BY left_id, forum_id"
+        "SELECT forum_id, parent_id, forum_type, forum_status, forum_name, forum_desc, forum_desc_uid, forum_password, "
+        "is_hidden FROM {forums} ORDER BY left_id, forum_id"
     )
     rows = {row[0]: row for row in spool.rows(query)}
-    passwords = {old for old, row in rows.items() if row[7]}
+    locked_away = {old: LOCKED_AWAY if row[7] else BY_EXTENSION for old, row in rows.items() if row[7] or row[8]}
     parents = {old: row[1] or 0 for old, row in rows.items()}
 
     def records() -> Iterator[BoardRecord]:
         for position, (old, row) in enumerate(rows.items(), 1):
-            _, parent, kind, status, name, description, uid, _ = row
+            _, parent, kind, status, name, description, uid, *_ = row
             if kind == LINK:
                 continue
-            audience = _audience(old, permissions, parents, passwords, is_section=kind == SECTION)
+            audience = _audience(old, permissions, parents, locked_away, is_section=kind == SECTION)
             text = decoder.text(description, f"board:{old}")
             yield BoardRecord(
                 old=str(old),
@@ -81,7 +81,7 @@ def read_boards(spool: Spool, decoder: Decoder) -> Boards:
 
 
 def _audience(
-    board: int, permissions: Permissions, parents: dict[int, int], passwords: set[int], *, is_section: bool
+    board: int, permissions: Permissions, parents: dict[int, int], locked_away: dict[int, str], *, is_section: bool
 ) -> BoardAudience:
     """Return who could read a board, given what it stood below."""
     own = BoardAudience(permissions.listed(board)) if is_section else permissions.audience(board)
@@ -92,4 +92,4 @@ def _audience(
         if narrower(own.readers, listed) is not own.readers:
             own = BoardAudience(listed, BELOW)
         above = parents[above]
-    return BoardAudience(Readers.STAFF, LOCKED_AWAY) if seen & passwords else own
+    return next((BoardAudience(Readers.STAFF, locked_away[old]) for old in seen & locked_away.keys()), own)

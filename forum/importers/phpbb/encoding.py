@@ -18,6 +18,8 @@ _TO_BYTES = {ord(bytes([byte]).decode("cp1252", "ignore") or chr(byte)): byte fo
 # Letters, currency, quotation marks and dashes: what people wrote in Latin-1. ÿ and þ are rather broken bytes.
 _LETTERS = re.compile(rb"(?:[\x00-\x7f\x80\x82-\x89\x8b\x91-\x97\x99\x9b\xa0-\xfd])*+")
 _BEGUN = re.compile(rb"[\xc2-\xf4][\x80-\xbf]")  # a character of UTF-8, perhaps a wrong one
+# With what a letter of Latin, a quotation mark and an emoji begin in UTF-8; alone at the end, others are é, ë, ü.
+_CUT_AFTER = b"\xc2\xc3\xc4\xc5\xe2\xf0"
 _LOST = re.compile(r"\?{4,}|\ufffd")
 # What a remark of a post is called where it is about a line.
 _OF_LINES: Mapping[Remark, Remark] = {
@@ -137,5 +139,5 @@ def _cut_end(value: bytes) -> int:
     """Return how many bytes at the end are a character that was cut, as where a column was too short."""
     for count in (1, 2, 3):
         if len(value) >= count and value[-count] >= 0xC2:
-            return count
+            return count if count > 1 or value[-1] in _CUT_AFTER else 0
     return 0

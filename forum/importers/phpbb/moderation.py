@@ -1,4 +1,4 @@
-"""Bans, warnings, open reports, what people followed and which words were replaced, on a phpBB board."""
+"""Bans, warnings, open reports, what people followed and ignored and which words were replaced, on a phpBB board."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from datetime import datetime
 from forum.importers.phpbb.encoding import Decoder, plain
 from forum.importers.phpbb.people import moment
 from forum.importers.phpbb.spool import Spool
-from forum.importers.records import BanRecord, ReportRecord, TermRecord, WarningRecord, WatchRecord
+from forum.importers.records import BanRecord, IgnoreRecord, ReportRecord, TermRecord, WarningRecord, WatchRecord
 from forum.importers.remarks import Remark
 from forum.importers.staging import Notebook
 
@@ -77,6 +77,14 @@ class Moderation:
         for user, board in self.spool.rows("SELECT DISTINCT user_id, forum_id FROM {forums_watch} ORDER BY 1, 2"):
             if str(user) in self.people and str(board) in self.boards:
                 yield WatchRecord(person=str(user), board=str(board))
+
+    def ignored(self) -> Iterator[IgnoreRecord]:
+        """Give whom people ignored, whom phpBB calls foes."""
+        for user, other in self.spool.rows(
+            "SELECT DISTINCT user_id, zebra_id FROM {zebra} WHERE foe = 1 ORDER BY 1, 2"
+        ):
+            if user != other and str(user) in self.people and str(other) in self.people:
+                yield IgnoreRecord(person=str(user), ignored=str(other))
 
     def terms(self) -> Iterator[TermRecord]:
         """Give the words that the board replaced when it showed a text."""

@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from forum.importers.phpbb.encoding import Decoder
-from forum.importers.phpbb.readers import YES, Permissions
+from forum.importers.phpbb.readers import ANONYMOUS, YES, Permissions
 from forum.importers.phpbb.spool import Spool
 from forum.importers.records import PersonKind, PersonRecord
 
-ANONYMOUS = 1  # the account of everybody without one
 _INACTIVE, _IGNORED, _FOUNDER = 1, 2, 3  # of `user_type`; robots are ignored
 _ROLES = {"ADMINISTRATORS": "administrator", "GLOBAL_MODERATORS": "global moderator"}
 

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from forum.importers.batches import batches
 from forum.importers.errors import CannotMove
@@ -52,17 +52,48 @@ TABLES: Mapping[str, tuple[str, str]] = {
     "reports_reasons": ("reason_id", "reason_title"),
     "topics_watch": ("topic_id user_id", ""),
     "forums_watch": ("forum_id user_id", ""),
+    "zebra": ("user_id zebra_id foe", ""),
     "words": ("word_id", "word replacement"),
     "poll_options": ("poll_option_id topic_id poll_option_total", "poll_option_text"),
-    "attachments": ("attach_id post_msg_id in_message is_orphan", "mimetype extension"),
+    "attachments": ("attach_id post_msg_id in_message is_orphan", "mimetype extension attach_comment"),
     "privmsgs": ("msg_id", ""),
+}  # fmt: skip
+# The other tables of phpBB's own, from 3.0 to 3.3.
+_OF_PHPBB = {
+    *("acl_roles", "bbcodes", "bookmarks", "bots", "captcha_answers", "captcha_questions", "config_text"),
+    *("confirm", "disallow", "drafts", "ext", "extension_groups", "extensions", "forums_access", "forums_track"),
+    *("icons", "lang", "login_attempts", "migrations", "moderator_cache", "modules", "notification_emails"),
+    *("notification_push", "notification_types", "notifications", "oauth_accounts", "oauth_states"),
+    *("oauth_tokens", "poll_votes", "privmsgs_folder", "privmsgs_rules", "privmsgs_to", "profile_fields"),
+    *("profile_fields_data", "profile_fields_lang", "profile_lang", "push_subscriptions", "qa_confirm", "ranks"),
+    *("search_results", "search_wordlist", "search_wordmatch", "sessions", "sessions_keys", "sitelist"),
+    *("smilies", "sphinx", "storage", "styles", "styles_imageset", "styles_imageset_data", "styles_template"),
+    *("styles_template_data", "styles_theme", "teampage", "topics_posted", "topics_track", "user_notifications"),
 }  # fmt: skip
 _NEEDED = ("forums", "topics", "posts", "users")  # without one of these, a dump is no whole board
 _OF_WORDPRESS = ("posts", "comments", "options")  # tables that it has
+_ALL = _OF_PHPBB.union(TABLES)
 _KEYS = {"posts": "post_id", "topics": "topic_id", "forums": "forum_id", "users": "user_id"}
 _INDEXES = {"posts": "topic_id", "attachments": "post_msg_id", "poll_options": "topic_id", "user_group": "user_id"}
 _LONGEST_FIRST = sorted(TABLES, key=len, reverse=True)
+# Columns that extensions add. What they hide on display, phpBB itself calls visible: 3.0 could remove nothing softly.
+_HIDES = re.compile(
+    r"(?:(?:post|topic|thread|forum|is)_)*(?:soft_?)?"
+    r"(?:deleted|hidden|hide|invisible|trash|trashed|removed|private|secret|confidential|restricted|password)"
+    r"(?:_(?:at|by|date|from|status|time|user))?"
+)
+# Those by which a post was shown without its author's name.
+_UNNAMES = re.compile(r"(?:(?:post|topic|first|is)_)*anonym(?:ous|ised|ized)?(?:_(?:author|post|poster|user))?")
+_EXTENDED = ("forums", "topics", "posts")
+_NOT_SET = {b"0", b"n", b"no", b"f", b"false"}
 _VERSION = re.compile(rb"3\.[0-3](?!\d)")
+
+
+class _Added(NamedTuple):
+    """The columns of extensions that a table has, and that say who may see what."""
+
+    hide: tuple[str, ...] = ()
+    unname: tuple[str, ...] = ()
 
 
 class Spool:
@@ -78,7 +109,9 @@ class Spool:
         path.unlink()
         self.prefix = ""
         self.version = ""
+        self.others: list[str] = []  # tables that are none of phpBB
         self._made: set[str] = set()
+        self._added: dict[str, _Added] = {}
 
     def fill(self, dump: Source, seen: Callable[[int], None]) -> None:
         """Read a dump, or a database, into the tables, and find the board in it.
@@ -93,7 +126,10 @@ class Spool:
                 return None
             if table in (described := source.columns) and _columns(name)[0] not in described[table]:
                 return None  # another program's table of the same name
-            return columns.setdefault(table, _columns(name))
+            if table not in columns:
+                added = self._added[table] = _added(name, described.get(table, ()))
+                columns[table] = [*_columns(name), *added.hide, *added.unname]
+            return columns[table]
 
         source = open_tables(dump, wanted, seen)
         rows = source.rows()
@@ -121,20 +157,27 @@ class Spool:
         key = _KEYS.get(name)
         numbers = [f"{column} INTEGER{' PRIMARY KEY' if column == key else ''}" for column in TABLES[name][0].split()]
         texts = [f"{column} BLOB" for column in TABLES[name][1].split()]
-        self.connection.execute(f"CREATE TABLE {self._table(table)} ({', '.join([*numbers, *texts])})")
+        added = ["is_hidden INTEGER", "is_unnamed INTEGER"] if name in _EXTENDED else []
+        self.connection.execute(f"CREATE TABLE {self._table(table)} ({', '.join([*numbers, *texts, *added])})")
 
     def _insert(self, batch: Sequence[Row]) -> None:
         of: dict[str, list[tuple[Value | int, ...]]] = {}
         for table, values in batch:
             name = _known(table) or ""
-            count = len(TABLES[name][0].split())
+            count, known = len(TABLES[name][0].split()), len(_columns(name))
             numbers = (_number(value) for value in values[:count])
-            of.setdefault(table, []).append((*numbers, *values[count:]))
+            of.setdefault(table, []).append((*numbers, *values[count:known], *self._flags(name, table, values[known:])))
         for table, rows in of.items():
             self._make(table)
             marks = ", ".join("?" * len(rows[0]))
             # The same row twice: the dump was joined of two; the later one counts.
             self.connection.executemany(f"INSERT OR REPLACE INTO {self._table(table)} VALUES ({marks})", rows)  # noqa: S608
+
+    def _flags(self, name: str, table: str, values: Sequence[Value]) -> Iterator[int]:
+        """Give whether an extension hid a row, and whether it kept its author's name back."""
+        if name in _EXTENDED:
+            hide = len(self._added[table].hide)
+            yield from (any(map(_is_set, values[:hide])), any(map(_is_set, values[hide:])))
 
     def _choose(self, dump: Source, tables: Sequence[str]) -> None:
         """Find the prefix: of the table that says which version the board has. Make what is missing, empty."""
@@ -160,6 +203,11 @@ class Spool:
             raise CannotMove(
                 f"{dump} has no table {self.prefix + lacking[0]}: export all tables of the board, not only some."
             )
+        self.others = sorted(
+            table
+            for table in {*tables}
+            if self.prefix and table.startswith(self.prefix) and table.removeprefix(self.prefix) not in _ALL
+        )
         for name in TABLES:
             self._make(self.prefix + name)
         for name, column in _INDEXES.items():
@@ -178,6 +226,18 @@ def spooled(dump: Source, beside: Path, seen: Callable[[int], None]) -> Iterator
 
 def _columns(name: str) -> list[str]:
     return " ".join(TABLES[name]).split()
+
+
+def _added(name: str, described: Sequence[str]) -> _Added:
+    """Return what extensions added to a table that says who may see what; of other tables, nothing."""
+    if name not in _EXTENDED:
+        return _Added()
+    others = [column for column in described if column not in _columns(name)]
+    return _Added(*(tuple(filter(pattern.fullmatch, others)) for pattern in (_HIDES, _UNNAMES)))
+
+
+def _is_set(value: Value) -> bool:
+    return value is not None and value.strip(b"\0 ") != b"" and value.lower() not in _NOT_SET
 
 
 def _known(table: str) -> str | None:

@@ -5,16 +5,20 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from forum.importers.phpbb.encoding import Decoder, plain
-from forum.importers.phpbb.people import ANONYMOUS, guest, moment
+from forum.importers.phpbb.people import guest, moment
+from forum.importers.phpbb.readers import ANONYMOUS
 from forum.importers.phpbb.spool import Spool
 from forum.importers.records import PollRecord, PostRecord, RemovalRecord, Shown, TextForm, ThreadRecord
 from forum.importers.remarks import Remark
 from forum.importers.staging import Notebook
+from forum.importers.texts import Files
 
 _LOCKED, _MOVED = 1, 2  # of `topic_status`
 _GLOBAL = 3  # of `topic_type`; anything but 0 stands above the others
 _SHOWN = {0: Shown.WAITING, 1: Shown.VISIBLE, 2: Shown.REMOVED, 3: Shown.WAITING}
 _XML = re.compile(r"<[rt][ >]|<[rt]/>")
+BY_EXTENSION = "An extension of the old board hid it."  # for moderators, where nothing else says why
+UNNAMED = "Anonymous"  # who wrote where an extension let people keep their names back
 _ANSWERED = re.compile(r'<QUOTE [^<>]*\bpost_id="(\d{1,18})"')
 _PICTURES = frozenset(b"gif jpg jpeg png webp bmp tif tiff heic".split())
 
@@ -35,13 +39,15 @@ class Content:
         """Give the threads, and the pointers that moved threads left behind."""
         query = (
             "SELECT topic_id, forum_id, topic_poster, topic_time, topic_status, topic_type, topic_moved_id, "
-            "coalesce(topic_visibility, topic_approved, 0), poll_start, topic_title, topic_first_poster_name, "
-            "poll_title, (SELECT bbcode_uid FROM {posts} WHERE post_id = topic_first_post_id) "
+            "CASE WHEN is_hidden THEN 2 ELSE coalesce(topic_visibility, topic_approved, 0) END, is_hidden, is_unnamed, "
+            "poll_start, topic_title, topic_first_poster_name, poll_title, "
+            "(SELECT bbcode_uid FROM {posts} WHERE post_id = topic_first_post_id) "
             "FROM {topics} ORDER BY topic_id"
         )
         known = {old for (old,) in self.spool.rows("SELECT topic_id FROM {topics} WHERE topic_status <> ?", _MOVED)}
         for row in self.spool.rows(query):
-            old, board, poster, time, status, kind, moved, shown, poll, title, first_name, question, uid = row
+            old, board, poster, time, status, kind, moved, shown, is_hidden, is_unnamed, poll, title, *words = row
+            first_name, question, uid = words
             name = self.decoder.line(title, f"thread:{old}")
             stands_on = self._board(board, kind)
             if stands_on is None:
@@ -53,7 +59,9 @@ class Content:
                 continue
             if not is_pointer:
                 self.titles[old] = name
-            author, author_name = self._author(poster, first_name)
+            if is_hidden:
+                self.notebook.add(Remark.HIDDEN_BY_EXTENSION, f"thread:{old}")
+            author, author_name = (None, UNNAMED) if is_unnamed else self._author(poster, first_name)
             yield ThreadRecord(
                 old=str(old),
                 board=stands_on,
@@ -71,18 +79,20 @@ class Content:
     def posts(self) -> Iterator[PostRecord]:
         """Give the posts of the threads that move; to be called when all threads were read."""
         is_new_board = not self.spool.version.startswith(("3.0", "3.1"))
-        attached = Attached(self.spool)
+        attached = Attached(self.spool, self.decoder)
         query = (
             "SELECT post_id, posts.topic_id, poster_id, post_time, coalesce(post_visibility, post_approved, 0), "
-            "post_edit_time, post_edit_user, post_username, post_subject, post_text, bbcode_uid, post_edit_reason, "
-            "post_delete_time, post_delete_user, "
+            "coalesce(posts.is_hidden OR topics.is_hidden, posts.is_hidden), posts.is_unnamed, post_edit_time, "
+            "post_edit_user, post_username, post_subject, post_text, bbcode_uid, post_edit_reason, post_delete_time, "
+            "post_delete_user, "
             "coalesce(nullif(post_delete_reason, x''), CASE WHEN topic_visibility = 2 THEN topic_delete_reason END) "
             "FROM {posts} AS posts LEFT JOIN {topics} AS topics ON topics.topic_id = posts.topic_id "
             "ORDER BY post_id"
         )
         for row in self.spool.rows(query):
-            old, topic, poster, time, shown, edit_time, edit_user, username, subject, stored, uid, reason, *gone = row
-            number = str(old)
+            old, topic, poster, time, shown, is_hidden, is_unnamed, edit_time, edit_user, *words = row
+            username, subject, stored, uid, reason, *gone = words
+            number, files = str(old), attached.of(old)
             if topic not in self.titles:
                 self.notebook.add(Remark.POST_WITHOUT_THREAD, number, str(topic))
                 continue
@@ -92,8 +102,16 @@ class Content:
                 self.notebook.add(what, number)
             if is_new_board and form is TextForm.BBCODE:
                 self.notebook.add(Remark.OLD_FORM_IN_NEW_BOARD, number)
+            state = _SHOWN.get(shown, Shown.WAITING)
+            if is_hidden:
+                self.notebook.add(Remark.HIDDEN_BY_EXTENSION, number)
+                state = Shown.REMOVED
             author, author_name = self._author(poster, username)
-            if author is None and poster != ANONYMOUS:
+            if is_unnamed:
+                self.notebook.add(Remark.UNNAMED, number)
+                author, author_name = None, UNNAMED
+                edit_user = None if edit_user == poster else edit_user  # that would name them, too
+            elif author is None and poster != ANONYMOUS:
                 self.notebook.add(Remark.AUTHOR_UNKNOWN, number, author_name or "")
             yield PostRecord(
                 old=number,
@@ -106,12 +124,15 @@ class Content:
                 uid="" if form is TextForm.S9E else self.decoder.decode(uid).text,
                 title=self._own_title(subject, topic),
                 reply_to=self._answered(text, old, topic) if form is TextForm.S9E else None,
-                shown=_SHOWN.get(shown, Shown.WAITING),
+                shown=state,
                 edited_at=moment(edit_time),
                 edited_by=str(edit_user) if str(edit_user) in self.people else None,
                 edit_reason=self.decoder.line(reason) or None,
-                attachments=attached.of(old),
-                removed=self._removal(*gone) if _SHOWN.get(shown) is Shown.REMOVED else None,
+                attachments=files.kinds,
+                below_files=files.below,
+                removed=self._removal(*gone, unsaid=BY_EXTENSION if is_hidden else "")
+                if state is Shown.REMOVED
+                else None,
             )
 
     def _board(self, board: int | None, kind: int | None) -> str | None:
@@ -126,9 +147,9 @@ class Content:
         name = self.decoder.line(username) or None
         return (guest(name), name) if name and guest(name) in self.people else (None, name)
 
-    def _removal(self, time: int | None, by: int | None, reason: bytes | None) -> RemovalRecord:
+    def _removal(self, time: int | None, by: int | None, reason: bytes | None, *, unsaid: str) -> RemovalRecord:
         by_whom = str(by) if str(by) in self.people else None
-        return RemovalRecord(at=moment(time), by=by_whom, reason=self.decoder.line(reason))
+        return RemovalRecord(at=moment(time), by=by_whom, reason=self.decoder.line(reason) or unsaid)
 
     def _own_title(self, subject: bytes | None, topic: int) -> str:
         title = self.decoder.line(subject)
@@ -162,24 +183,27 @@ class Content:
 class Attached:
     """What stood below posts, which are asked for by number, one after the other: so none of it is in memory."""
 
-    def __init__(self, spool: Spool) -> None:
+    def __init__(self, spool: Spool, decoder: Decoder) -> None:
         query = (
-            "SELECT post_msg_id, mimetype, extension FROM {attachments} WHERE in_message IS NOT 1 "
+            "SELECT post_msg_id, mimetype, extension, attach_comment FROM {attachments} WHERE in_message IS NOT 1 "
             "AND is_orphan IS NOT 1 AND post_msg_id IS NOT NULL ORDER BY post_msg_id, attach_id"
         )
+        self._decoder = decoder
         self._rows = spool.rows(query)
         self._next = next(self._rows, None)
 
-    def of(self, post: int) -> tuple[str, ...]:
-        """Return what stood below a post: whether each was a picture or another file."""
-        found = list[str]()
+    def of(self, post: int) -> Files:
+        """Return what stood below a post: whether each was a picture or another file, and the words below each."""
+        kinds, below = list[str](), list[str]()
         while self._next and self._next[0] <= post:
-            number, mime, extension = self._next
+            number, mime, extension, comment = self._next
             if number == post:
                 is_picture = (mime or b"").startswith(b"image/") or (extension or b"").lower() in _PICTURES
-                found.append("picture" if is_picture else "file")
+                kinds.append("picture" if is_picture else "file")
+                if words := plain(self._decoder.text(comment, f"file:{post}")):
+                    below.append(words)
             self._next = next(self._rows, None)
-        return tuple(found)
+        return Files(tuple(kinds), tuple(below))
 
 
 def stored_texts(spool: Spool) -> Iterator[bytes]:

@@ -14,6 +14,7 @@ from forum.importers.naming import Namer, NewNames, skeletons_of
 from forum.importers.people import KnownLogins
 from forum.importers.records import (
     BanRecord,
+    IgnoreRecord,
     PersonKind,
     PersonRecord,
     ReportRecord,
@@ -113,6 +114,7 @@ class Facts:
     changed_titles: Sequence[str]  # the first of them that not only staff could read: "before → after"
     cut_descriptions: Sequence[str]  # names of boards
     cut_reasons: int  # of moderators who changed a post
+    left_reasons: int  # of others, above all of authors
     remarks: Mapping[Remark, int]
     others: Mapping[str, int]
     old_reports: tuple[ReportRecord, ...]  # that waited for too long to move
@@ -156,10 +158,11 @@ def count_facts(staging: Staging, now: datetime) -> Facts:
         changed_titles=[*islice((title for title in titles if title), NAMED)],
         cut_descriptions=[board.name for board in boards if not board.is_section and _is_cut(board.description)],
         cut_reasons=_count_cut_reasons(staging),
+        left_reasons=_count_left_reasons(staging),
         remarks=remarks,
         others={
             kind.model_fields["kind"].default: sum(1 for _ in staging.others(kind))
-            for kind in (BanRecord, WarningRecord, ReportRecord, WatchRecord, TermRecord)
+            for kind in (BanRecord, WarningRecord, ReportRecord, WatchRecord, IgnoreRecord, TermRecord)
         },
         old_reports=tuple(
             report for report in staging.others(ReportRecord) if report.reported_at < now - REPORT_COUNTS
@@ -192,6 +195,16 @@ def _count_cut_reasons(staging: Staging) -> int:
         for by, reason in staging.connection.execute(query)
         if by in staff
     )
+
+
+def _count_left_reasons(staging: Staging) -> int:
+    """Return how many reasons for changing a post become no notice, as no moderator gave them."""
+    staff = {person.old for person in staging.people() if person.was}
+    query = (
+        "SELECT json_extract(record, '$.edited_by'), author FROM post "
+        "WHERE json_extract(record, '$.edit_reason') IS NOT NULL"
+    )
+    return sum(by not in staff or by == author for by, author in staging.connection.execute(query))
 
 
 def _count_people(staging: Staging, now: datetime) -> PeopleCount:

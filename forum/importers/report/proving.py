@@ -17,7 +17,7 @@ from typing import TypeAlias
 from forum.importers.errors import CannotMove
 from forum.importers.records import PostRecord
 from forum.importers.staging import Staging
-from forum.importers.texts import How, Loss, Quoted, split, to_markdown
+from forum.importers.texts import Files, How, Loss, Quoted, split, to_markdown
 
 EXAMPLES = 3  # of each loss
 _WITHHELD = {Loss.HIDDEN_QUOTE, Loss.OF_FEW}
@@ -148,7 +148,8 @@ def _prove_batch(lines: Iterable[str]) -> ProvedTexts:
     for line in lines:
         post = PostRecord.model_validate_json(line)
         around.is_for_staff, around.has_hidden = post.thread in for_staff, post.thread in with_hidden
-        moved = to_markdown(post.text, post.form, uid=post.uid, around=around, attachments=post.attachments)
+        files = Files(post.attachments, post.below_files)
+        moved = to_markdown(post.text, post.form, uid=post.uid, around=around, files=files)
         proof.posts += 1
         proof.how[moved.how] += 1
         proof.losses.update(moved.losses)

@@ -45,6 +45,10 @@ _REPAIRED: Mapping[Remark, str] = {
     Remark.LINE_LOST: "Names, titles and descriptions that say “????”, often for an emoji that the old board lost",
     Remark.OLD_FORM_IN_NEW_BOARD: "Posts that no update of the old board converted: they move all the same",
 }
+_OF_EXTENSIONS: Mapping[Remark, str] = {
+    Remark.HIDDEN_BY_EXTENSION: "Posts and threads among them that an extension of the old board hid",
+    Remark.UNNAMED: "Posts that were shown without their author’s name: they move without it, as by “Anonymous”",
+}
 _OF_BLOG: Mapping[Remark, str] = {
     Remark.ANSWERS_NOTHING: "Comments on a comment that does not move: they move, and do not say whom they answer",
     Remark.ANSWERS_LATER: "Comments that answer themselves, or a later one: they move, and do not say whom they answer",
@@ -60,6 +64,7 @@ _LEFT_OF_BLOG: Mapping[Remark, str] = {
     Remark.OTHER_COMMENT: "Comments of plugins, such as orders",
     Remark.NOT_PUBLIC: "Articles and pages that are not public: drafts, private, planned, in the bin",
     Remark.LOCKED_ARTICLE: "Articles and pages with a password",
+    Remark.RESTRICTED: "Articles, pages and comments that a plugin showed to some readers only",
     Remark.OTHER_CONTENT: "Pages without comments, menus, pictures and the like: they stay on your site",
     Remark.PLUGIN_FORUM: "Topics and answers in a forum of bbPress: people wrote them, and they cannot be moved",
     Remark.COMMENT_LEFT_BEHIND: "Comments below what stays behind",
@@ -204,6 +209,7 @@ def _decided(facts: Facts) -> Iterator[Line]:
             "Posts that were removed: they stay hidden, and your moderators read why and can bring them back",
             facts.shown.get(Shown.REMOVED, 0),
         ),
+        *((says, facts.remarks.get(remark, 0)) for remark, says in _OF_EXTENSIONS.items()),
         ("Posts that wait for a moderator: after 90 days they stay behind, else they wait here too", waiting),
         ("Members who are banned: they are banned here for a month at most, and your moderators decide", found["ban"]),
         ("Reasons of moderators for changing a post that are too long for a notice, and are cut", facts.cut_reasons),
@@ -214,6 +220,7 @@ def _decided(facts: Facts) -> Iterator[Line]:
             found["term"],
         ),
         ("Threads and boards that somebody follows: they still do", found["watch"]),
+        ("Members whom another member ignores: they still do, and only that other member knows", found["ignore"]),
     )
     yield from _counted(*((says, facts.remarks.get(remark, 0)) for remark, says in _OF_BLOG.items()))
 
@@ -227,6 +234,7 @@ def _left(staging: Staging, facts: Facts, proof: ProvedTexts) -> Iterator[Line]:
         ("Accounts of search engines", kinds[PersonKind.BOT]),
         ("Bans of addresses of mail or of machines", found.get(Remark.BAN_OF_ADDRESS, 0)),
         ("Bans that are over", found.get(Remark.BAN_OVER, 0)),
+        ("Reasons that members gave for changing a post of their own", facts.left_reasons),
         ("Posts of no thread that can be read", found.get(Remark.POST_WITHOUT_THREAD, 0)),
         *((says, found.get(remark, 0)) for remark, says in _LEFT_OF_BLOG.items()),
     )
@@ -234,10 +242,15 @@ def _left(staging: Staging, facts: Facts, proof: ProvedTexts) -> Iterator[Line]:
         (Remark.LINK_BOARD, "Boards that only led to another page"),
         (Remark.THREAD_WITHOUT_BOARD, "Threads on no board"),
         (Remark.POINTER_TO_NOTHING, "Threads that were moved to where nothing is any more"),
+        (Remark.OTHER_TABLE, "Tables that extensions made, such as a chat: look whether people wrote in some of them"),
     )
     for remark, says in named:
         if count := found.get(remark, 0):
-            yield Line(says, count, tuple(title for _, title in staging.examples(remark, NAMED)))
+            yield Line(says, count, _some([title for _, title in staging.examples(remark, NAMED)], count))
+    if kinds_of_plugins := staging.details(Remark.OTHER_KIND):
+        says = "Entries of kinds that plugins made, which cannot be moved: look whether people wrote some of them"
+        names = _some([f"{kind}: {count:,}" for kind, count in kinds_of_plugins])
+        yield Line(says, found[Remark.OTHER_KIND], names)
     yield from _counted(
         (
             "Posts of which nobody knows the author: they do move, as by “A former member”",
@@ -247,7 +260,10 @@ def _left(staging: Staging, facts: Facts, proof: ProvedTexts) -> Iterator[Line]:
     if old := facts.old_reports:
         posts = [f"post {report.post}, {_day(report.reported_at)}" for report in old]
         yield Line("Reports that nobody settled for 90 days: settle them on the old board", len(old), _some(posts))
-    yield Line("Addresses of machines, birthdays, signatures, pictures of members and the old log are never read.")
+    yield Line(
+        "Addresses of machines, birthdays, profiles, signatures, pictures of members, drafts, bookmarks, friends and "
+        "the old log are never read."
+    )
 
 
 def _next() -> Iterator[Line]:
@@ -273,6 +289,7 @@ def _counts(facts: Facts, proof: ProvedTexts) -> dict[str, Any]:
         "titles": facts.titles,
         "cut_descriptions": len(facts.cut_descriptions),
         "cut_reasons": facts.cut_reasons,
+        "left_reasons": facts.left_reasons,
         "decided": dict(facts.others),
         "remarks": {str(remark): count for remark, count in facts.remarks.items()},
         "how": {str(how): count for how, count in proof.how.items()},

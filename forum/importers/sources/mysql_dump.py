@@ -5,7 +5,7 @@ over. Memory stays bounded, because a row is: MEDIUMTEXT ends at 16 MiB.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -57,6 +57,8 @@ _ESCAPED = {quote: re.compile(rb"\\(.)|" + quote * 2, re.DOTALL) for quote in (b
 _ESCAPES = {b"0": b"\0", b"b": b"\b", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"Z": b"\x1a", b"%": b"\\%", b"_": b"\\_"}
 _SET_NAMES = re.compile(rb"SET\s+NAMES\s+'?(\w+)", re.IGNORECASE)
 _USE = re.compile(rb"USE\s+(" + _NAME + rb")", re.IGNORECASE)
+_WRITTEN = {b"\\", b"'", b'"', b"0", b"r", b"Z", b"n"}  # what servers and programs put a backslash before
+_BACKSLASH = re.compile(rb"\\(.)", re.DOTALL)
 _UNESCAPED = re.compile(rb"SQL_MODE\s*=\s*['\"][^'\"]*NO_BACKSLASH_ESCAPES", re.IGNORECASE)
 
 
@@ -105,6 +107,7 @@ class _Reader:
         self.layouts: dict[tuple[str, bytes | None], _Layout] = {}
         self.must_end_with: bytes | None = None  # what the program that wrote it writes last
         self.database = ""  # that the statements here are about, where the dump names one
+        self.has_raw_lines = self.has_escapes = self.has_lone = False  # of the values: how their signs are written
         self.databases: dict[str, str] = {}  # from which the rows of each wanted table are
 
     def rows(self) -> Iterator[Row]:
@@ -127,6 +130,8 @@ class _Reader:
             raise self._no_dump()
         if self.must_end_with:
             raise CannotMove(CUT.format(where=""))
+        if self.has_raw_lines and self.has_lone and not self.has_escapes:
+            raise self._unescaped()
 
     # The buffer
 
@@ -310,6 +315,8 @@ class _Reader:
             if not self._more():
                 raise self._cut()
         table = _name(match.group(2))
+        if match.group(3) is not None:  # data alone: which columns there are stands here
+            self.dump.columns.setdefault(table, tuple(_names(match.group(3))))
         wanted = self.dump.wanted(table)
         if wanted is None:
             self.at = match.end()
@@ -322,6 +329,8 @@ class _Reader:
         while True:
             row = self._row(table, layout)
             self.at = row.end()
+            if not self.has_escapes:
+                self._note_signs(row.group(n) for n in layout.groups if n is not None)
             yield Row(table, tuple(None if n is None else _decode(row.group(n)) for n in layout.groups))
             count += 1
             self._have(64)
@@ -352,7 +361,7 @@ class _Reader:
 
     def _columns(self, table: str, named: bytes | None) -> Sequence[str]:
         if named is not None:
-            return [_name(name.strip()) for name in named.split(b",")]
+            return _names(named)
         if (columns := self.dump.columns.get(table)) is None:
             raise CannotMove(
                 f"{self.dump.path} does not say which columns {table} has. Export structure and data, not data alone."
@@ -387,14 +396,30 @@ class _Reader:
                 "one of them."
             )
 
+    def _note_signs(self, values: Iterable[bytes]) -> None:
+        """Note how lines, quotation marks and backslashes are written in some values.
+
+        Where a backslash is no letter, whoever writes lines as they are doubles each backslash or puts it before a
+        quotation mark, soon enough; where it is one, it stands alone, as people typed it.
+        """
+        for value in values:
+            self.has_raw_lines = self.has_raw_lines or b"\n" in value
+            if b"\\" in value and value[:1] in {b"'", b'"'}:
+                signs = {found[1] for found in _BACKSLASH.finditer(value)}
+                self.has_escapes = self.has_escapes or not signs.isdisjoint((b"\\", b"'", b'"'))
+                self.has_lone = self.has_lone or not signs <= _WRITTEN
+
+    def _unescaped(self) -> CannotMove:
+        return CannotMove(
+            f"{self.dump.path} was written in the mode NO_BACKSLASH_ESCAPES, in which a backslash may be a letter: "
+            "switch that mode off on the server, and export the board anew."
+        )
+
     def _note_promises(self, start: bytes) -> None:
         if re.match(rb"(?:/\*M?!999999[^\n]*\n|" + _SAID + rb")*-- (?:MySQL|MariaDB) dump", start):
             self.must_end_with = b"-- Dump completed"
         if _UNESCAPED.search(start):
-            raise CannotMove(
-                f"{self.dump.path} was written in the mode NO_BACKSLASH_ESCAPES, in which a backslash may be a letter: "
-                "switch that mode off on the server, and export the board anew."
-            )
+            raise self._unescaped()
         if b"-- PostgreSQL database dump" in start:
             raise CannotMove(f"{self.dump.path} is a dump of PostgreSQL; only MySQL and MariaDB are understood.")
 
@@ -423,6 +448,10 @@ def _name(quoted: bytes) -> str:
     if quoted[:1] in {b"`", b'"'}:
         quoted = quoted[1:-1].replace(b"``", b"`")
     return quoted.decode("utf-8", "replace")
+
+
+def _names(quoted: bytes) -> list[str]:
+    return [_name(name.strip()) for name in quoted.split(b",")]
 
 
 def _decode(value: bytes) -> Value:

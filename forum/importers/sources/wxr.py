@@ -27,7 +27,8 @@ _LATIN = {"iso8859-1": "cp1252", "ascii": "utf-8"}  # as browsers read them, too
 _KNOWN = {"utf-8", "cp1252", "iso8859-15"}
 
 _ITEM, _COMMENT = "rss/channel/item", "rss/channel/item/wp:comment"
-_AUTHOR = "rss/channel/wp:author"
+_AUTHOR, _META = "rss/channel/wp:author", "rss/channel/item/wp:postmeta"
+_COMMENT_META = f"{_COMMENT}/wp:commentmeta"
 # Which elements of an entry are read. Addresses of machines and of commenters' sites are not.
 _NAMES: Mapping[str, str] = {
     "rss/channel": "title link pubDate generator wp:wxr_version wp:base_blog_url",
@@ -36,7 +37,20 @@ _NAMES: Mapping[str, str] = {
     "wp:status wp:post_type wp:post_password wp:post_name wp:is_sticky",
     _COMMENT: "wp:comment_id wp:comment_author wp:comment_author_email wp:comment_date wp:comment_date_gmt "
     "wp:comment_content wp:comment_approved wp:comment_type wp:comment_parent wp:comment_user_id",
+    **dict.fromkeys((_META, _COMMENT_META), "wp:meta_key wp:meta_value"),
 }
+# What plugins note of an article or a comment that only some readers see, unless the value says that everybody does.
+KEPT_FROM_SOME = "kept from some"
+_RESTRICTS = re.compile(
+    r"restrict|members?_(?:access|only|role|level|content)|membership|access(?!ib|ory|ories)|protected|privat|paywall"
+    r"|logged_?in|wpmem_block|groups-(?:groups_)?read|subscribers?_only",
+    re.IGNORECASE,
+)
+_RESTRICTS_NOTHING = re.compile(
+    r"\s*(?:0|no|none|off|false|public|open|everybody|everyone|anyone|all|any|default|inherit|visible|a:0:\{\}|\[\]|\{\})?\s*"
+    r"|a:.*_um_custom_access_settings\";(?:s:1:\"0\"|s:0:\"\"|b:0|i:0);.*",
+    re.IGNORECASE | re.DOTALL,
+)
 _FIELDS = {place: frozenset(names.split()) for place, names in _NAMES.items()}
 Fields = Mapping[str, str]
 
@@ -196,6 +210,10 @@ class _ExportReader:
         if place == _COMMENT:
             self._comments.append(entry)
             self._grow(_COMMENT_COSTS)
+        elif place in {_META, _COMMENT_META}:
+            key, value = entry.get("wp:meta_key", ""), entry.get("wp:meta_value", "")
+            if _RESTRICTS.search(key) and not _RESTRICTS_NOTHING.fullmatch(value):
+                self._entry[-1][KEPT_FROM_SOME] = "1"
         elif place == _ITEM:
             self._found.append(Entry(self._export, item=entry, comments=tuple(self._comments)))
             self._comments.clear()

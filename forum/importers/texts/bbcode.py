@@ -12,7 +12,7 @@ from forum.importers.texts.tags import COLLECTED, close_tag, open_tag, put, smil
 from forum.importers.texts.tree import Builder
 
 # `[quote="Name":1a2b3c4d]`, `[/list:o:1a2b3c4d]`, `[*:1a2b3c4d]`; without the id and the bracket, which end it.
-_TAG = re.compile(r"\[(?P<end>/?)(?P<name>\*|[a-zA-Z0-9_-]{1,30})(?:=(?P<value>.*))?(?P<kind>:[a-z])?\Z", re.DOTALL)
+_TAG = re.compile(r"\[(?P<end>/?)(?P<name>\*|[a-zA-Z0-9_-]{1,30})(?:[=\s](?P<value>.*))?(?P<kind>:[a-z])?\Z", re.DOTALL)
 _HTML = re.compile(
     r"""
     <!--\ s(?P<smiley>.{1,50}?)\ --><img\ [^<>]*><!--\ s(?P=smiley)\ -->

@@ -15,24 +15,35 @@ from forum.importers.texts.tree import Builder
 _SAME: Final = {
     **{"a": "url", "blockquote": "quote", "cite": "i"},
     **dict.fromkeys(("code", "kbd", "tt"), "c"),
-    **dict.fromkeys(("div", "section", "article", "figure", "figcaption", "dl", "dt", "dd"), "p"),
+    **dict.fromkeys(("div", "section", "article", "figure", "figcaption", "summary", "dl", "dt", "dd"), "p"),
+    "details": "spoiler",
 }
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _EMBEDDED = {"iframe": "A page or video", "video": "A video", "audio": "A recording"}
 _KEPT = {
     *_SAME, *_HEADINGS, *_EMBEDDED,
     *("b", "br", "del", "em", "hr", "i", "img", "ins", "li", "ol", "p", "pre"),
-    *("q", "s", "strike", "strong", "table", "td", "th", "tr", "u", "ul"),
+    *("q", "s", "span", "strike", "strong", "table", "td", "th", "tr", "u", "ul"),
 }  # fmt: skip
 _TAGS = nh3.Cleaner(
     tags=_KEPT,
-    attributes={"*": set(), "a": {"href"}, "img": {"src"}, "ol": {"type"}, **{tag: {"src"} for tag in _EMBEDDED}},
+    attributes={
+        "*": {"hidden", "style"},
+        "a": {"href"},
+        "img": {"src", "alt"},
+        "ol": {"type"},
+        **{tag: {"src"} for tag in _EMBEDDED},
+    },
     link_rel=None,
     strip_comments=True,
 )
 _WORDS = nh3.Cleaner(tags=set(), attributes={"*": set()}, link_rel=None, strip_comments=True)
 _TOKEN = re.compile(r'<(?P<end>/?)(?P<name>[a-z0-9]+)(?P<attributes>(?:"[^"]*"|[^">])*)>|[^<]+')
-_VALUE = re.compile(r'(?:href|src|type)="([^"]*)"')
+_ATTRIBUTE = re.compile(r'([a-z]+)="([^"]*)"')
+_VALUES = ("href", "src", "type")
+_VOID = ("br", "hr", "img")
+_UNSEEN = re.compile(r"\b(?:display\s*:\s*none|visibility\s*:\s*hidden)\b", re.IGNORECASE)
+_FILE = re.compile(r"\S+\.\w{3,4}|\W*(?:img|dsc|image|photo|picture)?[\W_]*\d*\W*", re.IGNORECASE)  # a mere name of one
 _IS_BLOCKS = "<!-- wp:"  # of the block editor, in which a line end is a mere space
 
 
@@ -52,28 +63,51 @@ class _HtmlReader:
         self.breaks = breaks
         self.code: list[str] | None = None
         self.depth = 0  # of code in code
+        self.unseen = 0  # how deep in what no reader saw
 
     def parse(self, html: str) -> None:
         for token in _TOKEN.finditer(html):
             if not token["name"]:
                 self.words(carried(unescape(token[0])))
-            elif token["end"]:
-                self.end(token["name"])
+            elif self.unseen or "hidden=" in token["attributes"] or "style=" in token["attributes"]:
+                self.pass_over(token)
             else:
-                value = _VALUE.search(token["attributes"])
-                self.start(token["name"], unescape(value[1]) if value else "")
+                self.tag(token)
+
+    def tag(self, token: re.Match[str]) -> None:
+        if token["end"]:
+            self.end(token["name"])
+            return
+        attributes = dict(_ATTRIBUTE.findall(token["attributes"]))
+        value = next((attributes[name] for name in _VALUES if name in attributes), "")
+        self.start(token["name"], unescape(value), unescape(attributes.get("alt", "")))
+
+    def pass_over(self, token: re.Match[str]) -> None:
+        """Keep words that a page hid from its readers apart, as those for few."""
+        attributes = dict(_ATTRIBUTE.findall(token["attributes"]))
+        if not self.unseen and "hidden" not in attributes and not _UNSEEN.search(attributes.get("style", "")):
+            self.tag(token)
+        elif token["name"] not in _VOID:
+            if not self.unseen:
+                self.put_code()
+                self.builder.open_few()
+            self.unseen += -1 if token["end"] else 1
+            if not self.unseen:
+                self.builder.close_few()
 
     def words(self, text: str) -> None:
-        if self.code is not None:
+        if self.code is not None and not self.unseen:
             self.code.append(text)
         else:
             self.builder.say(text if self.breaks else text.replace("\n", " "))
 
-    def start(self, name: str, value: str) -> None:
+    def start(self, name: str, value: str, alt: str = "") -> None:
         match name:
             case "pre":
                 self.code = self.code or []
                 self.depth += 1
+            case "span":
+                return
             case "br":
                 self.words("\n") if self.code is not None else self.builder.say("\n")
             case _ if self.code is not None:
@@ -81,7 +115,7 @@ class _HtmlReader:
             case "q":
                 self.builder.say("", "“")
             case "img":
-                self.builder.picture(value, "")
+                self.builder.picture(value, "", "" if _FILE.fullmatch(alt) else alt)
             case _ if name in _HEADINGS:
                 self.builder.heading(_HEADINGS[name])
             case _ if name in _EMBEDDED:
@@ -94,9 +128,11 @@ class _HtmlReader:
             case "pre":
                 self.depth -= 1
                 if not self.depth:
-                    code, self.code = "".join(self.code or []), None
-                    self.builder.code(code)
+                    self.put_code()
+                    self.code = None
             case _ if self.code is not None:
+                return
+            case "span":
                 return
             case "q":
                 self.builder.say("", "”")
@@ -104,6 +140,12 @@ class _HtmlReader:
                 self.builder.end_paragraph()
             case _:
                 close_tag(self.builder, _SAME.get(name, name))
+
+    def put_code(self) -> None:
+        """Add the words of code until here."""
+        if self.code:
+            self.builder.code("".join(self.code))
+            self.code = []
 
     def embedded(self, name: str, url: str) -> None:
         """Add a link to what another site would show in the page."""

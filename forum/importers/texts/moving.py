@@ -1,37 +1,44 @@
 """Read a text, write it in our Markdown, and prove it."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 from forum.core.text import carried, has_seen
 from forum.importers.records import TextForm
 from forum.importers.texts import bbcode, html, s9e
 from forum.importers.texts.escaping import escape_all
-from forum.importers.texts.outcome import Damaged, How, Loss, Moved, Surroundings
+from forum.importers.texts.outcome import Damaged, Files, How, Loss, Moved, Surroundings
 from forum.importers.texts.proof import is_shown, letters
-from forum.importers.texts.tags import TAGS_OF_FEW
+from forum.importers.texts.tags import is_of_few
 from forum.importers.texts.tree import HIDDEN, OF_FEW, Block, Builder, Code, Divider, Listing, Paragraph, Quote
 from forum.importers.texts.writer import Writer
 
-NO_WORDS = "[no words]"
+NO_WORDS, BELOW_FILE, NO_FILES = "[no words]", "[Below what was attached]", Files()
 _QUOTED_POST = re.compile(r"post_id=\W{0,6}(\w{1,100})")
-_TAG = re.compile(r"[<\[](?P<end>/?)(?P<name>[a-zA-Z]{1,20})(?=[\s=:>\]])")
+_TAG = re.compile(r"[<\[](?P<end>/?)(?P<name>[a-zA-Z][\w-]{0,29})(?=[\s=:>\]])")
+# A tag of HTML whose words no reader saw: where it ends is not clear in what is broken.
+_UNSEEN = re.compile(
+    r"<(?P<end>)(?P<name>[a-z]{1,20})\b[^<>]*?(?:\bdisplay\s*:\s*none|\bvisibility\s*:\s*hidden|\shidden\b)",
+    re.IGNORECASE,
+)
 
 
-def to_markdown(
-    text: str, form: TextForm, *, uid: str = "", around: Surroundings, attachments: Sequence[str] = ()
-) -> Moved:
+def to_markdown(text: str, form: TextForm, *, uid: str = "", around: Surroundings, files: Files = NO_FILES) -> Moved:
     """Return the text in our Markdown, proved letter for letter.
 
-    `attachments`, as in a record, are told in words after the text, but for those that it tells of itself.
+    Files are told in words after the text, but for those that it tells of itself; then what stood below them. Where the
+    text has words for few, a file may stand among these: then nothing of that is shown.
     """
     text = carried(text)
     if form == TextForm.MARKDOWN:
         return Moved(text, How.WORD_FOR_WORD) if has_seen(text) else Moved(NO_WORDS, How.PLAIN, (Loss.NO_WORDS,))
     builder = _read(text, form, uid, around)
-    for kind in attachments[builder.attachments :]:
+    for kind in files.kinds[builder.attachments :]:
         builder.attachment(kind)
+    for words in () if Loss.OF_FEW in builder.losses else files.below:
+        builder.say("", f"{BELOW_FILE} {words}")
+        builder.end_paragraph()
     blocks = builder.finish()
     if not has_seen("".join(builder.said)):
         return Moved(NO_WORDS, How.PLAIN, _sorted(builder.losses | {Loss.NO_WORDS}))
@@ -68,10 +75,14 @@ def _as_text(text: str, words_of: Callable[[str], str], around: Surroundings) ->
     """Return all words of a text in one paragraph, but for those that are perhaps of a hidden post, or for few."""
     builder = Builder(around)
     builder.losses.add(Loss.DAMAGE)
-    wanted = set() if around.is_for_staff else set(TAGS_OF_FEW)
-    if around.hides(posts_named(text)):
-        wanted.add("quote")
-    tags = [tag for tag in _TAG.finditer(text) if tag["name"].lower() in wanted]
+    hides_quotes = around.hides(posts_named(text))
+    tags = [
+        tag
+        for tag in _TAG.finditer(text)
+        if (hides_quotes if (name := tag["name"].lower()) == "quote" else is_of_few(name) and not around.is_for_staff)
+    ]
+    if not around.is_for_staff and (unseen := _UNSEEN.search(text)):
+        tags = sorted([*tags, unseen], key=re.Match.start)
     opening = [tag for tag in tags if not tag["end"]]
     if not opening:
         builder.say(words_of(text))

@@ -50,6 +50,14 @@ class Quoted:
     is_hidden: bool = False
 
 
+@dataclass(frozen=True)
+class Files:
+    """What was attached to a post: the kind of each file, `picture` or `file`, and what stood below it, if anything."""
+
+    kinds: tuple[str, ...] = ()
+    below: tuple[str, ...] = ()
+
+
 class Surroundings(Protocol):
     """What a text cannot know of itself."""
 

@@ -5,11 +5,12 @@ A text without markup is `<t>…</t>`, another `<r>…</r>`. In it, `<s>` and `<
 """
 
 import re
+from collections.abc import Mapping
 from html import unescape
 from xml.parsers.expat import ExpatError, ParserCreate
 
 from forum.importers.texts.outcome import Damaged
-from forum.importers.texts.tags import COLLECTED, SPOILERS, close_tag, open_tag, put
+from forum.importers.texts.tags import COLLECTED, close_tag, open_tag, put
 from forum.importers.texts.tree import Builder
 
 _ROOT = re.compile(r"<[rt][ >/]")
@@ -24,8 +25,10 @@ _VALUES = {
     "email": "email",
     "img": "src",
     "emoji": "seq",
-    **{tag: tag for tag in SPOILERS},
+    "color": "color",
 }
+# Of a tag of the board's own, that of its name, else one of these, is what readers saw above or before its words.
+_HEADINGS = ("title", "header", "heading", "caption", "label")
 
 
 def is_xml(text: str) -> bool:
@@ -72,9 +75,9 @@ class _XmlReader:
             self.data("\n")
             self.has_broken = True
         elif self.collecting or name in COLLECTED:
-            self.collecting.append((name, attributes.get(_VALUES.get(name, ""), "")))
+            self.collecting.append((name, _value(name, attributes)))
         else:
-            value = attributes.get(_VALUES.get(name, ""), "")
+            value = _value(name, attributes)
             value = f"mailto:{value}" if name == "email" else value
             open_tag(self.builder, name, value, attributes.get("post_id"))
 
@@ -102,6 +105,11 @@ class _XmlReader:
             self.words.append(text)
         else:
             self.builder.say(text)
+
+
+def _value(name: str, attributes: Mapping[str, str]) -> str:
+    wanted = (_VALUES[name],) if name in _VALUES else (name, *_HEADINGS)
+    return next((attributes[key] for key in wanted if key in attributes), "")
 
 
 def _refuse(*_: object) -> None:

@@ -1,6 +1,7 @@
 """What the tags of old boards mean: those of both forms of phpBB, and of the extensions that many boards have."""
 
 import re
+from functools import lru_cache
 
 from forum.core.text import carried
 from forum.importers.texts.outcome import Loss
@@ -12,21 +13,27 @@ _STYLES = {
     **dict.fromkeys(("s", "strike", "del"), Style.STRUCK),
     "c": Style.CODE,
 }
-SPOILERS = ("spoiler", "spoil", "trigger")
+SPOILERS = (
+    *("spoiler", "spoilers", "spoil", "ispoiler", "inlinespoiler", "trigger", "triggerwarning", "tw", "cw", "nsfw"),
+    *("collapse", "toggle", "accordion", "expand"),
+)
 # Of extensions: their words are for some readers only, such as members, staff, or whoever has answered.
-TAGS_OF_FEW = {
-    *("hide", "hidden", "private", "restrict", "restricted", "group"),
-    *("login", "loggedin", "reg", "registered", "member", "members"),
-    *("staff", "mod", "moderator", "admin"),
-}
+_OF_FEW = {"reg", "mod", "mods", "moderator", "admin", "staff", "team", "group", "groups", "vip", "whisper", "unlock"}
+_LIKE_FEW = re.compile(
+    r"hid(?:e|den)|privat|secret|restrict|protect|(?<!re)member|log(?:ged)?[-_]?(?:in|on)\b|registered|usergroup"
+    r"|subscriber|premium-content|password|\Aonly|only\Z"
+)
+# In these, words cannot be seen on a white page until somebody marks them: a spoiler by other means.
+_UNSEEN = re.compile(r"white|snow|ivory|transparent|#?(?:fff|(?:f[a-f]){3})", re.IGNORECASE)
 _LOSSES = {
     **dict.fromkeys(("u", "ins"), Loss.UNDERLINE),
     **dict.fromkeys(("color", "colour", "highlight"), Loss.COLOUR),
-    **dict.fromkeys(("size", "font"), Loss.SIZE),
+    **dict.fromkeys(("size", "font", "face"), Loss.SIZE),
     **dict.fromkeys(("align", "center", "centre", "left", "right", "justify"), Loss.ALIGNMENT),
     **dict.fromkeys(SPOILERS, Loss.SPOILER),
 }
 _BLOCKS = {*SPOILERS, *("align", "center", "centre", "left", "right", "justify", "p", "table")}
+_WORDS = re.compile(r"[^\W\d_]{2}[^\W\d_]*\s+[^\W\d_]{2}")  # two of them, as no address, size or colour has
 _BETWEEN = {"tr": "\n", "td": " ", "th": " "}  # what parts the words of a table
 _NOTHING = {"r", "t", "p", "link_text", "censor", "mention"}  # show their words and no more
 # Their words are needed as a whole.
@@ -62,6 +69,17 @@ _SEQUENCE = re.compile(rf"{_CODE_POINT}(?:-{_CODE_POINT}){{0,15}}")
 _EMOJI = {code: emoji for emoji, codes in _SMILEYS.items() for code in codes.split()}
 
 
+@lru_cache(maxsize=1_000)  # a board has some dozens of names
+def is_of_few(name: str) -> bool:
+    """Return whether what a tag is around was for some readers only, by its name in small letters."""
+    return name in _OF_FEW or sounds_of_few(name)
+
+
+def sounds_of_few(name: str) -> bool:
+    """Return the same of a name that programs give, where `group` or `team` is a kind of box."""
+    return _LIKE_FEW.search(name) is not None
+
+
 def open_tag(builder: Builder, name: str, value: str = "", post: str | None = None) -> None:
     """Begin what a tag means; its value is an address, a name or a kind of list."""
     match name:
@@ -77,7 +95,7 @@ def open_tag(builder: Builder, name: str, value: str = "", post: str | None = No
             builder.open_link(value)
         case "hr":
             builder.rule()
-        case _ if name in TAGS_OF_FEW:
+        case _ if is_of_few(name):
             builder.open_few()
         case _ if name in _STYLES:
             builder.open_style(_STYLES[name])
@@ -89,12 +107,17 @@ def _open_effect(builder: Builder, name: str, value: str) -> None:
     """Begin words of which only the words are kept."""
     if name in _BLOCKS:
         builder.end_paragraph()
-    if name not in _NOTHING:
-        builder.losses.add(_LOSSES.get(name, Loss.EFFECT))
+    loss = None if name in _NOTHING else _LOSSES.get(name, Loss.EFFECT)
+    if loss is Loss.COLOUR and _UNSEEN.fullmatch(value.strip()):
+        loss = Loss.SPOILER
+    if loss:
+        builder.losses.add(loss)
     if between := _BETWEEN.get(name):
         builder.say(between)
     if name in SPOILERS and value:
         builder.say("", f"{value}\n")  # readers saw what it was about
+    elif loss is Loss.EFFECT and _WORDS.search(value):
+        builder.say("", f"{value.strip()}: ")  # a heading, or what an abbreviation stands for
 
 
 def close_tag(builder: Builder, name: str) -> None:
@@ -108,7 +131,7 @@ def close_tag(builder: Builder, name: str) -> None:
             builder.close_item()
         case "url" | "email":
             builder.close_link()
-        case _ if name in TAGS_OF_FEW:
+        case _ if is_of_few(name):
             builder.close_few()
         case _ if name in _STYLES:
             builder.close_style(_STYLES[name])

@@ -179,13 +179,13 @@ class Builder:
         self._frames[-1].blocks.extend(Paragraph(runs, self._level) for runs in paragraphs)
         self._runs, self._level = [], 0
 
-    def picture(self, url: str, was: str) -> None:
-        """Add a link to a picture on another site, which would tell that site who reads here."""
+    def picture(self, url: str, was: str, shows: str = "") -> None:
+        """Add a link to a picture on another site, which would tell that site who reads here; and what it shows."""
         self.losses.add(Loss.PICTURE)
         is_linked = bool(self._frames[-1].links)
         if not is_linked:
             self.open_link(url)
-        self.say(was, PICTURE)
+        self.say(was, f"{PICTURE}: {' '.join(shows.split())}" if shows else PICTURE)
         if not is_linked:
             self.close_link()
 

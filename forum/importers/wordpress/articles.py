@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from forum.importers.records import AddressRecord, BoardRecord, PostRecord, Readers, TextForm, ThreadRecord
 from forum.importers.remarks import Remark
-from forum.importers.sources.wxr import Fields
+from forum.importers.sources.wxr import KEPT_FROM_SOME, Fields
 from forum.importers.staging import Notebook
 from forum.importers.texts import OF_FEW
 from forum.importers.wordpress.people import BlogPeople
@@ -17,6 +17,12 @@ from forum.importers.wordpress.spool import BlogSpool, number
 # Of which kinds of entries threads are made, on which boards: old id and name.
 _BOARDS: Mapping[str, tuple[str, str]] = {"post": ("blog", "Blog"), "page": ("pages", "Pages")}
 _PLUGIN_FORUM = ("topic", "reply")  # what people write in a forum of bbPress
+# Kinds of entries of WordPress itself, in which nobody writes to anybody.
+_FURNITURE = {
+    *("attachment", "custom_css", "customize_changeset", "nav_menu_item", "oembed_cache", "revision", "user_request"),
+    *("wp_block", "wp_font_face", "wp_font_family", "wp_global_styles", "wp_navigation", "wp_template"),
+    "wp_template_part",
+}
 _NOT_APPROVED: Mapping[str, Remark] = {
     "0": Remark.NOT_APPROVED,
     "hold": Remark.NOT_APPROVED,
@@ -47,7 +53,8 @@ class Articles:
             comments = [*self._comments(old)]
             why_not = self._why_not(article, comments)
             if why_not:
-                self.notebook.add(why_not, str(old))
+                kind = article.get("wp:post_type", "").strip() if why_not is Remark.OTHER_KIND else ""
+                self.notebook.add(why_not, str(old), kind[:60])
                 for comment, _ in comments:
                     self.notebook.add(Remark.COMMENT_LEFT_BEHIND, str(comment))
                 continue
@@ -65,9 +72,11 @@ class Articles:
             self.has_plugin_forum = True
             return Remark.PLUGIN_FORUM
         if kind not in _BOARDS:
-            return Remark.OTHER_CONTENT
+            return Remark.OTHER_CONTENT if kind in _FURNITURE else Remark.OTHER_KIND
         if article.get("wp:post_password"):
             return Remark.LOCKED_ARTICLE
+        if article.get(KEPT_FROM_SOME):
+            return Remark.RESTRICTED
         if status != "publish":
             return Remark.NOT_PUBLIC
         # What a site says of itself stays there; but people may have written below it.
@@ -79,7 +88,8 @@ class Articles:
             kind = _KINDS.get(comment.get("wp:comment_type", "").strip().lower(), Remark.OTHER_COMMENT)
             approved = comment.get("wp:comment_approved", "").strip()
             hidden = None if approved in {"1", "approve"} else _NOT_APPROVED.get(approved, Remark.NOT_APPROVED)
-            if found := kind or hidden:
+            restricted = Remark.RESTRICTED if comment.get(KEPT_FROM_SOME) else None
+            if found := kind or hidden or restricted:
                 self.notebook.add(found, str(old))
             else:
                 yield old, comment

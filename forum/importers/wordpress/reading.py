@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from forum.core.text import carried
 from forum.importers.remarks import Remark
 from forum.importers.sources.wxr import BROKEN, CONTROL, Fields
-from forum.importers.texts import OF_FEW
+from forum.importers.texts import OF_FEW, sounds_of_few
 
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 # What WordPress puts into an article itself: the words below a picture, and an address whose page it shows.
@@ -24,7 +24,14 @@ _FOR_FEW = re.compile(
     r"|password|subscriber|mepr|s2if)[\w-]{0,40})(?P<about>[^\[\]]*+)\]",
     re.IGNORECASE,
 )
+_BLOCK = re.compile(r"<!--\s+(?P<end>/?)wp:(?P<name>[\w/-]++)(?P<about>.*?)(?P<void>/?)-->", re.DOTALL)
+# What plugins add to any block: who sees it.
+_HAS_READERS = re.compile(
+    r'"(?:visibilityByRole|userRoles?|restrict\w*|loggedIn|loginStatus|user_?status)"\s*:\s*[\["{t]', re.I
+)
 _EMBED = re.compile(r"\[embed\b[^\[\]]*+\]([^\[\]]*+)\[/embed\]")
+_MEDIA = re.compile(r"\[(?P<kind>gallery|playlist|audio|video)\b(?P<about>[^\[\]]*+)\](?:\[/(?P=kind)\])?")
+_MEDIA_AT = re.compile(r"""\b(?:src|mp3|ogg|wav|m4a|mp4|webm|m4v|ogv)=["'](https?://[^"'<>\s]++)["']""")
 _MARKS = str.maketrans("", "", CONTROL + BROKEN)
 
 
@@ -35,8 +42,8 @@ def text_of(fields: Fields, name: str) -> str:
 
 def article_of(fields: Fields) -> str:
     """Return an article without words for few, and without the marks around pictures and pages of others."""
-    shown = without_words_of_few(text_of(fields, "content:encoded"))
-    return _EMBED.sub(r"\1", _CAPTION.sub(_without_caption, shown))
+    shown = without_words_of_few(without_blocks_of_few(text_of(fields, "content:encoded")))
+    return _MEDIA.sub(_without_media, _EMBED.sub(r"\1", _CAPTION.sub(_without_caption, shown)))
 
 
 def without_words_of_few(text: str) -> str:
@@ -57,6 +64,41 @@ def without_words_of_few(text: str) -> str:
             kept += text[at : mark.start()], OF_FEW
             at = of_name[following].end()
     return "".join([*kept, text[at:]])
+
+
+def without_blocks_of_few(text: str) -> str:
+    """Return an article without the blocks that only some readers saw; behind a pay wall, that is all that follows."""
+    kept, at, few, depth = list[str](), 0, "", 0
+    for start, end, block in _blocks(text):
+        name = block["name"]
+        if depth:
+            depth += 0 if name != few or block["void"] else -1 if block["end"] else 1
+            at = end
+            continue
+        if block["end"] or not (_is_wall(block) or (not block["void"] and _is_of_few(block))):
+            continue
+        kept += text[at:start], OF_FEW
+        if block["void"]:
+            return "".join(kept)
+        few, depth = name, 1
+    return "".join(kept) if depth else "".join([*kept, text[at:]])
+
+
+def _blocks(text: str) -> Iterator[tuple[int, int, re.Match[str]]]:
+    """Give where each mark of a block begins and ends, and what it says."""
+    end = 0
+    while (start := text.find("<!--", end)) >= 0 and (end := text.find("-->", start)) >= 0:
+        end += 3
+        if block := _BLOCK.fullmatch(text, start, end):
+            yield start, end, block
+
+
+def _is_of_few(block: re.Match[str]) -> bool:
+    return sounds_of_few(block["name"]) or _HAS_READERS.search(block["about"]) is not None
+
+
+def _is_wall(block: re.Match[str]) -> bool:
+    return bool(block["void"]) and "paywall" in block["name"]
 
 
 def line_of(fields: Fields, name: str) -> str:
@@ -94,6 +136,13 @@ def time_of_feed(fields: Fields) -> datetime | None:
 def _without_caption(found: re.Match[str]) -> str:
     below = _SAID_BELOW.search(found[1])
     return f"<p>{found[2]}</p>" + (f"<p>{below[2]}</p>" if below else "")
+
+
+def _without_media(found: re.Match[str]) -> str:
+    kind, at = found["kind"], _MEDIA_AT.search(found["about"])
+    if at and kind in {"audio", "video"}:
+        return f'<{kind} src="{at[1]}"></{kind}>'
+    return "<p>[Pictures were attached]</p>" if kind == "gallery" else "<p>[A file was attached]</p>"
 
 
 def _time(text: str) -> datetime | None:

@@ -1,6 +1,6 @@
 """The words for what administrators choose among."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from forum.administration.accounts import AccountFilter
 from forum.authentication.failed_sign_ins import RefusalReason
@@ -92,6 +92,18 @@ MAILS: Mapping[str, str] = {
     MailKind.ANSWER_READY: mark("There is an answer for them"),
     MailKind.MOVED: mark("Their old board moved"),
 }
+# Why a mail did not go, by how the failure begins that the outbox noted: the first that fits.
+FAILURES: Sequence[tuple[str, str]] = (
+    ("SMTPRecipientsRefused 4", mark("The mailbox takes no mail at the moment.")),
+    ("SMTPRecipientsRefused", mark("The address does not exist, or takes no mail from us.")),
+    ("SMTPSenderRefused", mark("The mail server does not accept the address that we write from.")),
+    ("SMTPAuthenticationError", mark("The mail server does not accept our name and password.")),
+    ("SMTPDataError", mark("The mail server does not accept this mail.")),
+    ("SMTPNotSupported", mark("The mail server cannot do what we ask of it, for example to encrypt.")),
+    ("SMTPConnectResponseError", mark("The mail server turns us away.")),
+    ("SMTPHeloError", mark("The mail server turns us away.")),
+    ("", mark("The mail server could not be reached, or did not answer in time.")),
+)
 HOLD_REASONS: Mapping[str, str] = {
     HoldReason.COURT: mark("A court asked for it"),
     HoldReason.POLICE: mark("The police asked for it"),
@@ -109,3 +121,8 @@ def options(visit: Visit, labels: Mapping[str, str]) -> list[tuple[str, str]]:
 def said(visit: Visit, labels: Mapping[str, str], value: str) -> str:
     """Return the words for a value, in the language of the page."""
     return visit.say(labels[value])
+
+
+def why_unsent(visit: Visit, failure: str) -> str:
+    """Return why a mail did not go, in words. A failure that nobody foresaw is one on the way to the mail server."""
+    return visit.say(next(words for begins, words in FAILURES if failure.startswith(begins)))

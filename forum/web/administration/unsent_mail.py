@@ -9,7 +9,7 @@ from fastapi import Response
 
 from forum.administration import unsent_mail
 from forum.web.administration import labels
-from forum.web.administration.labels import said
+from forum.web.administration.labels import said, why_unsent
 from forum.web.pages import Page
 from forum.web.routing import page_router
 from forum.web.visits import MemberVisit, OwnForm
@@ -29,7 +29,7 @@ class UnsentMailsPage(Page):
     is_own: ClassVar[bool] = True
     has_tools: ClassVar[bool] = True
 
-    mails: Sequence[tuple[Any, str]]  # each with what it is for, in words
+    mails: Sequence[tuple[Any, str, str]]  # each with what it is for and why it did not go, in words
     next: str | None
 
 
@@ -37,7 +37,7 @@ class UnsentMailsPage(Page):
 async def show_unsent_mails(visit: MemberVisit) -> Response:
     """Show the mails that are not sent yet, oldest first: whom they are for, but neither the address nor the text."""
     page = await unsent_mail.list_unsent(visit.reader, visit.viewer, visit.query("after") or None, MAILS_A_PAGE)
-    mails = [(row, said(visit, labels.MAILS, row.kind)) for row in page.rows]
+    mails = [(row, said(visit, labels.MAILS, row.kind), why_unsent(visit, row.failure or "")) for row in page.rows]
     return visit.show(UnsentMailsPage(title=visit.say("Unsent mails"), mails=mails, next=page.next))
 
 

@@ -1,4 +1,4 @@
-"""Pages of where one stopped: one's threads, what is new, and the buttons that mark it as read."""
+"""Pages of threads across boards: the newest, one's own, what is new for one, and the buttons that mark it as read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,9 +23,9 @@ router = page_router()
 
 KINDS = {
     ThreadsOf.UNREAD: mark("New for you"),
-    ThreadsOf.WRITTEN: mark("Threads you wrote in"),
-    ThreadsOf.OPENED: mark("Threads you began"),
-    ThreadsOf.FOLLOWED: mark("Threads you follow"),
+    ThreadsOf.WRITTEN: mark("You wrote in"),
+    ThreadsOf.OPENED: mark("You began"),
+    ThreadsOf.FOLLOWED: mark("You follow"),
 }
 
 
@@ -49,6 +49,26 @@ class OwnThreadsPage(Page):
     kinds: Sequence[tuple[ThreadsOf, str]]
     threads: Sequence[Any]
     next: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewestThreadsPage(Page):
+    """Threads of all boards, those with the newest posts first."""
+
+    template: ClassVar[str] = "content/newest_threads.html"
+    section: ClassVar[str] = "/"
+    is_wide: ClassVar[bool] = True
+
+    threads: Sequence[Any]
+    next: str | None
+
+
+@router.get("/threads")
+async def show_newest_threads(visit: Reading) -> Response:
+    """Show a page of the threads of all boards that the reader may see."""
+    page = await read_marks.list_newest(visit.reader, visit.viewer, visit.query("after") or None, THREADS_A_PAGE)
+    title = visit.say("Newest on all boards")
+    return visit.show(NewestThreadsPage(title=title, threads=page.rows, next=page.next))
 
 
 @router.get("/me/threads")

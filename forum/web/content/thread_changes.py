@@ -1,4 +1,5 @@
-"""Pages to change a thread: its title, for whoever opened it; to close, keep at the top and move it, for moderators."""
+"""Pages to change a thread: its title, for whoever opened it, with the earlier ones; to close, keep at the top and move
+it, for moderators."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from forum.core.errors import ForumError, PersonalInformation
 from forum.http.fields import BoardSlug, Id, Line, Title
 from forum.web.content.composer import FormNumber, confirm_of
 from forum.web.forms import FormModel
-from forum.web.pages import FormPage
+from forum.web.pages import FormPage, Page
 from forum.web.routing import page_router
 from forum.web.visits import MemberForm, MemberVisit, Visit
 
@@ -62,6 +63,18 @@ class TitlePage(FormPage):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TitlesPage(Page):
+    """What a thread was called before."""
+
+    template: ClassVar[str] = "content/titles.html"
+    section: ClassVar[str] = "/"
+    is_own: ClassVar[bool] = True
+
+    thread_id: int
+    titles: Sequence[Any]
+
+
+@dataclass(frozen=True, kw_only=True)
 class CarePage(FormPage):
     """What moderators do with a thread."""
 
@@ -88,6 +101,14 @@ async def retitle(id: Id, visit: MemberForm) -> Response:
     except ForumError as error:
         return visit.show(await _title_page(visit.refusing(error), id), 422)
     return visit.go(f"/threads/{id}", done="waits" if retitled.thread.waiting else "retitled")
+
+
+@router.get("/threads/{id}/titles")
+async def show_titles(id: Id, visit: MemberVisit) -> Response:
+    """Show what a thread was called before, for whoever opened it and moderators."""
+    titles = await visit.act(actions.list_titles, id)
+    title = visit.say("What this thread was called before")
+    return visit.show(TitlesPage(title=title, thread_id=id, titles=list(reversed(titles))))
 
 
 @router.get("/threads/{id}/care")

@@ -54,6 +54,7 @@ class ThreadPage(Page):
     is_guest: bool
     has_draft: bool
     may_retitle: bool
+    has_earlier_titles: bool  # that the reader may read
     may_say_helped: bool
     may_advise: bool
     is_asked: bool
@@ -141,6 +142,7 @@ def _page(visit: Visit, read: ThreadReading, wanted: PageRequest, *, asks_about_
         is_guest=visit.viewer.id is None,
         has_draft=read.has_draft,
         may_retitle=read.may_retitle,
+        has_earlier_titles=read.has_earlier_titles,
         may_say_helped=read.may_say_helped,
         may_advise=read.may_advise,
         is_asked=is_asked(visit, read.board),

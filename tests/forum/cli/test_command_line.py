@@ -474,10 +474,16 @@ def test_more_processes_than_the_database_has_connections_for_are_refused_before
         assert sentence in told[1]
 
 
-def test_a_port_that_somebody_else_has_is_told_before_anything_is_started(forum: Forum) -> None:
+def test_a_port_that_somebody_else_has_is_told_before_anything_is_started(
+    forum: Forum, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         _refused(forum("serve", "--port", str(port)), f"at 127.0.0.1, port {port}: Address already in use")
+        # A name stands for several addresses, and one of them is taken.
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in ("127.0.0.2", "127.0.0.1")]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        _refused(forum("serve", "--host", "table", "--port", str(port)), f"at table, port {port}: Address already in")
 
 
 def test_a_postgresql_that_is_too_old_is_told_in_a_sentence_before_anything_is_done(

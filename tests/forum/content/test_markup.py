@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from forum.content.markup import (
     GONE,
+    MARKDOWN,
     NOTHING_KNOWN,
     SAFE,
     Known,
@@ -18,6 +19,7 @@ from forum.content.markup import (
     QuoteRef,
     References,
     escape_typed_marks,
+    make_parser,
     parse,
     quote_spans,
     without_handle,
@@ -283,6 +285,48 @@ def test_any_text_gives_a_safe_page(body: str) -> None:
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters=string.punctuation + "\0\r\n")))
 def test_every_character_of_a_plain_text_survives(body: str) -> None:
     assert body.strip() in text_of(parse(body).html())
+
+
+WHOLE_PARSER = make_parser(shortcuts=False)
+# Mostly plain lines, with what can be more than plain words at their beginnings, at their ends and in between.
+mostly_plain = st.lists(
+    st.sampled_from(
+        [
+            "Words",
+            "é ",
+            "word, ",
+            "7. ",
+            "- ",
+            "#",
+            ">",
+            " ",
+            "\n",
+            "\n\t",
+            "a\n\ta",
+            "a \na",
+            "a\n a",
+            "\n\n",
+            "\r",
+            "\x0c",
+        ]
+    )
+    | st.sampled_from(
+        ["*", "**a**", "_", "`", "~~", "\\", "[", "]", "![", "<", "&amp;", "@ann", "://", "www.a.example", ":"]
+    )
+    | any_text.map(lambda text: text[:3]),
+    max_size=20,
+).map("".join)
+
+
+@settings(deadline=None, database=None, max_examples=300)
+@given(mostly_plain)
+def test_plain_words_are_what_the_whole_parser_says(body: str) -> None:
+    assert MARKDOWN.parse(body) == WHOLE_PARSER.parse(body)
+
+
+def test_what_an_attacker_posts_is_what_the_whole_parser_says() -> None:
+    for body in hostile.BODIES:
+        assert MARKDOWN.parse(body) == WHOLE_PARSER.parse(body)
 
 
 def test_emoji_sequences_and_combining_marks_stay_whole() -> None:

@@ -38,6 +38,7 @@ from forum.importers.records import (
     AddressRecord,
     BanRecord,
     BoardRecord,
+    IgnoreRecord,
     PersonRecord,
     PostRecord,
     Readers,
@@ -176,6 +177,8 @@ NEW: Sequence[Any] = (
     ReportRecord(post="3", by="3", reported_at=LATELY, reason="She said so here, too"),
     ReportRecord(post="3", by="4", reported_at=NOW - timedelta(days=91), reason="Long ago"),
     BanRecord(person="5", reason="Angry"),
+    IgnoreRecord(person="3", ignored="5"),  # both are here: who stopped here does not begin again
+    IgnoreRecord(person="6", ignored="4"),
 )
 # What nobody may read any more, wherever it stood.
 HIDDEN = (
@@ -297,6 +300,8 @@ async def test_a_newer_dump_brings_what_changed_and_leaves_what_people_did_here(
         **{"posts": 7, "threads": 2, "reworded": 2, "hidden": 6},
     }
 
+    ignored = "SELECT m.name, other.name FROM ignored JOIN member m ON m.id = member_id JOIN member other "
+    assert await rows(moved, ignored + "ON other.id = persona_id") == [("Newcomer", "Wren")]
     words = (
         "SELECT number, visibility, revision, left_at, body_markdown FROM post LEFT JOIN (SELECT thread_id, number, "
         "revision AS left_at FROM moved WHERE kind = 'post') AS moved USING (thread_id, number) "

@@ -125,8 +125,10 @@ def test_what_is_cut_or_shared_is_named_but_nothing_that_few_could_read(tmp_path
     shared = "Members whose old name leads to somebody else: tell them to sign in with their handle or address"
     assert found[shared] == (2, ("Anna → @anna-3", "ben → @ben"))
     assert "harebell" not in report.as_html(said)
-    counted = {name: said.counts[name] for name in ("titles", "without_old_name", "cut_descriptions", "cut_reasons")}
-    assert counted == {"titles": 2, "without_old_name": 2, "cut_descriptions": 1, "cut_reasons": 2}
+    assert found["Reasons that members gave for changing a post of their own"] == (2, ())
+    names = ("titles", "without_old_name", "cut_descriptions", "cut_reasons", "left_reasons")
+    counted = {name: said.counts[name] for name in names}
+    assert counted == {"titles": 2, "without_old_name": 2, "cut_descriptions": 1, "cut_reasons": 2, "left_reasons": 2}
 
 
 def _post(old: str, author: str, **more: Any) -> PostRecord:

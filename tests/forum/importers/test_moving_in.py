@@ -33,6 +33,7 @@ from forum.importers.plan import Plan
 from forum.importers.records import (
     BanRecord,
     BoardRecord,
+    IgnoreRecord,
     PersonKind,
     PersonRecord,
     PostRecord,
@@ -155,6 +156,9 @@ def small_board(now: datetime) -> list[Any]:
         WatchRecord(person="3", thread="1"),
         WatchRecord(person="9", thread="1"),
         WatchRecord(person="10", board="13"),
+        IgnoreRecord(person="10", ignored="4"),
+        IgnoreRecord(person="10", ignored="9"),  # who does not come
+        IgnoreRecord(person="7", ignored="10"),  # whose account was closed
     ]
 
 
@@ -346,6 +350,9 @@ async def test_threads_are_as_the_verbs_of_the_house_would_have_made_them(
         "SELECT handle, thread_id, board_id FROM subscription JOIN member ON member.id = member_id ORDER BY handle",
     )
     assert followed == [("nia", None, 3), ("worried-mum-of-3", 1, None)]
+    ignoring = "SELECT m.name, other.name FROM ignored JOIN member m ON m.id = member_id "
+    ignored = await rows(moved, ignoring + "JOIN member AS other ON other.id = persona_id")
+    assert ignored == [("Nia", "Sunny 🌞")]
 
     # What guests read: neither the removed words, nor the staff's room, nor the thread that was taken down.
     for name in ("toad", "Nobody is to read", "wait for a moderator", "stays behind"):

@@ -67,6 +67,8 @@ WAYS: list[tuple[bytes, list[tuple[Value, Value]]]] = [
     (b"mysqldump: Error: 'Access denied; you need PROCESS' when trying to dump tablespaces\nCREATE DATABASE `kin`;"
      b"USE `kin`;\nWarning: Using a password on the command line\nINSERT INTO phpbb_posts VALUES (1,'one',0);"
      b"USE mysql;INSERT INTO other VALUES (1);", [(b"one", b"1")]),
+    (b"INSERT INTO phpbb_posts VALUES (1,'it''s\n\\\\_o_/',0),(2,'a\\_b',0);",  # lines as they are
+     [(b"it's\n\\_o_/", b"1"), (b"a\\_b", b"2")]),
     (b"SET SQL_MODE = 'NO_AUTO_VALUE_ON_ZERO';START TRANSACTION;INSERT INTO phpbb_posts VALUES (1,'one',0);COMMIT;",
      [(b"one", b"1")]),
 ]  # fmt: skip
@@ -143,6 +145,10 @@ NONE: list[tuple[bytes, str]] = [
     (b"USE `a`;" + CREATE + ROW + b"USE `b`;" + CREATE + ROW, "holds two databases, a and b, and each has a table"),
     (CREATE + ROW.replace(b"phpbb_posts", b"a.phpbb_posts") + b"USE `b`;" + ROW, "holds two databases, a and b"),
     (b"/*!40101 SET SQL_MODE='ANSI,NO_BACKSLASH_ESCAPES' */;" + ROWS, "in the mode NO_BACKSLASH_ESCAPES"),
+    (  # nothing says so, but the signs do
+        CREATE + b"INSERT INTO phpbb_posts VALUES (1,'one\ntwo',0),(2,'it''s in C:\\Users',0);",
+        "in the mode NO_BACKSLASH_ESCAPES",
+    ),
     (CREATE + b"INSERT INTO phpbb_posts SET post_id = 1;", "“INSERT INTO phpbb_posts SET po…” cannot be understood"),
     (b"-- PostgreSQL database dump\nSET x = 1;", "a dump of PostgreSQL"),
     (b"PRAGMA foreign_keys=OFF;", "is no dump of a MySQL database"),

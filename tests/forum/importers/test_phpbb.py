@@ -1,5 +1,6 @@
 """A board of phpBB becomes records: both forms of text, what was hidden, who could read, and broken bytes."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from forum.importers.phpbb.encoding import Decoder, is_double, plain
 from forum.importers.records import (
     BanRecord,
     BoardRecord,
+    IgnoreRecord,
     PersonKind,
     PollRecord,
     PostRecord,
@@ -127,12 +129,19 @@ AUDIENCES: list[tuple[list[tuple[int, ...]], list[tuple[int, ...]], Readers, str
     ([(2, 2, 0, 15, 0)], [(6, 2, 3, 0, 0)], Readers.STAFF, "kept out"),
     ([(1, 2, 0, 17, 0), (2, 2, 0, 15, 0)], [(6, 2, 3, 0, 0)], Readers.EVERYONE, ""),  # guests read it: so could they
     ([(2, 2, 0, 15, 0)], [(6, 4, 3, 0, 0)], Readers.MEMBERS, ""),
+    # Guests share account 1, and group 9, which is not theirs alone.
+    ([(1, 2, 0, 17, 0), (2, 2, 0, 15, 0)], [(1, 2, 3, 0, 0)], Readers.MEMBERS, ""),
+    ([(1, 2, 0, 17, 0), (2, 2, 0, 15, 0)], [(1, 2, 0, 16, 0)], Readers.MEMBERS, ""),
+    ([(1, 2, 0, 17, 0), (2, 2, 0, 15, 0), (9, 2, 2, 0, 0)], [], Readers.MEMBERS, ""),
+    ([(1, 2, 0, 17, 0), (2, 2, 0, 15, 0)], [(1, 2, 4, 0, 0)], Readers.EVERYONE, ""),  # they could not write
 ]  # fmt: skip
 
 
 def test_never_wider_than_before(tmp_path: Path) -> None:
     for groups, users, readers, doubt in AUDIENCES:
-        staging = read(changed(make_board(), acl_groups=[*READ, *groups], acl_users=users), tmp_path)
+        shared = [(1, 1, 0, 0), (9, 1, 0, 0)]
+        board = changed(make_board(), acl_groups=[*READ, *groups], acl_users=users, user_group=shared)
+        staging = read(board, tmp_path)
         board = next(board for board in staging.boards() if board.old == "2")
         assert board.readers is readers, (groups, users)
         assert doubt in (board.doubt or ""), (groups, users)
@@ -155,6 +164,90 @@ def test_never_wider_than_before(tmp_path: Path) -> None:
         assert all(board.doubt for board in boards)
 
 
+# An option of an extension, its setting for members, and whether they could read the board as a whole.
+OPTIONS_OF_EXTENSIONS = [
+    ("f_read_others", -1, False),
+    ("f_read_other_topics", 0, False),
+    ("f_view_all_topics", 1, True),
+    ("f_see_others", 1, True),
+    ("f_own_topics_only", 1, False),
+    ("f_topics_private", -1, True),
+    ("f_view_own", 1, False),
+    ("f_private_topics", 1, False),
+    ("f_hide_bbcode", 1, True),
+    ("f_edit_own", 1, True),
+    ("f_view_topic_stats", -1, True),
+    ("f_thanks", -1, True),
+    ("f_topic_tags", 1, True),
+]
+
+
+def test_a_board_of_which_members_read_a_part_is_for_staff(tmp_path: Path) -> None:
+    options = [*make_board().tables["acl_options"].rows()]
+    for option, setting, is_whole in OPTIONS_OF_EXTENSIONS:
+        groups = [(1, 1, 0, 17, 0), (2, 1, 0, 15, 0), (1, 2, 0, 17, 0), (2, 2, 0, 15, 0), (2, 2, 40, 0, setting)]
+        board = changed(make_board(), acl_options=[*options, (40, option, 0)], acl_groups=groups)
+        found = next(board for board in read(board, tmp_path).boards() if board.old == "2")
+        assert found.readers is (Readers.EVERYONE if is_whole else Readers.STAFF), option
+        assert ("extension" in (found.doubt or "")) is not is_whole, option
+
+
+# Columns that extensions add, with a value; and whether what has it was hidden, or shown without a name.
+COLUMNS_OF_EXTENSIONS: list[tuple[str, str, old_boards.Value, bool, bool]] = [
+    ("posts", "post_deleted", SUZIE, True, False),
+    ("posts", "post_deleted_time", old_boards.START, True, False),
+    ("posts", "is_hidden", 1, True, False),
+    ("posts", "post_private", b"\x01", True, False),
+    ("posts", "post_private", "no", False, False),
+    ("posts", "post_deleted", 0, False, False),
+    ("posts", "post_deleted_reason", "none", False, False),
+    ("posts", "post_hide_signature", 1, False, False),
+    ("posts", "is_anonymous", 1, False, True),
+    ("posts", "anonymous_index", 3, False, False),
+    ("posts", "post_anonymous", 0, False, False),
+    ("topics", "topic_deleted", 1, True, False),
+    ("topics", "topic_password", "lark", True, False),
+    ("topics", "topic_first_is_anonymous", 1, False, True),
+    ("topics", "topic_last_is_anonymous", 1, False, False),
+    ("forums", "forum_private", 1, True, False),
+]
+
+
+def test_what_an_extension_hid_stays_hidden(tmp_path: Path) -> None:
+    board = make_board(members=0, version="3.0.14")
+    for name, column, value, is_hidden, is_unnamed in COLUMNS_OF_EXTENSIONS:
+        table = board.tables[name]
+        rows = [[*row, value if row[0] == 2 else 0] for row in table.rows()]
+        added = Table([*table.columns, column], lambda rows=rows: rows)
+        style: Style = "acp" if name == "posts" else "mysqldump"
+        staging = read(OldBoard(board.version, board.prefix, {**board.tables, name: added}), tmp_path, style)
+        post, thread = posts(staging)["2"], next(thread for thread in staging.threads() if thread.old == "2")
+        found = next(board for board in staging.boards() if board.old == "2")
+        others = {post.shown for post in staging.posts("2")}
+        on_topic, on_post = name == "topics", name == "posts"
+        assert (post.shown is Shown.REMOVED) is (is_hidden and on_post), column
+        assert (post.author, post.author_name) == (
+            (None, "Anonymous") if is_unnamed and on_post else (str(SUZIE), None)
+        )
+        assert others == ({Shown.REMOVED} if is_hidden and on_topic else {Shown.VISIBLE}), column
+        assert (thread.shown is Shown.REMOVED) is (is_hidden and on_topic), column
+        assert (thread.author_name == "Anonymous") is (is_unnamed and on_topic), column
+        assert (found.readers is Readers.STAFF, bool(found.doubt)) == ((is_hidden and name == "forums",) * 2), column
+        count = 1 if on_post else 1 + len(list(staging.posts("2")))  # the thread, and its posts
+        assert staging.remarks().get(Remark.HIDDEN_BY_EXTENSION, 0) == (is_hidden and name != "forums") * count, column
+        for one in (post, *staging.posts("2")):
+            assert "extension" in (one.removed.reason if one.removed else "extension"), column
+        assert staging.remarks().get(Remark.UNNAMED, 0) == (is_unnamed and on_post), column
+    # Data alone says by itself which columns it has.
+    rows = [[*row, 1] for row in board.tables["posts"].rows()]
+    hidden = Table([*board.tables["posts"].columns, "post_deleted"], lambda: rows)
+    dump = write(OldBoard(board.version, board.prefix, {**board.tables, "posts": hidden}), tmp_path / "hidden.sql")
+    dump.write_bytes(re.sub(rb"CREATE TABLE .*?;\n", b"", dump.read_bytes(), flags=re.DOTALL))
+    alone = Staging(tmp_path / "alone.sqlite")
+    phpbb.read(dump, alone)
+    assert {post.shown for post in posts(alone).values()} == {Shown.REMOVED}
+
+
 @pytest.mark.parametrize("version", ["3.0.12", "3.1.12", "3.2.11", "3.3.14"])
 def test_posts_of_each_version(tmp_path: Path, version: str) -> None:
     staging = read(make_board(version=version), tmp_path)
@@ -174,7 +267,7 @@ def test_posts_of_each_version(tmp_path: Path, version: str) -> None:
     }
     assert (records["8"].edited_by, records["8"].edit_reason) == (str(SUZIE), "Rule 10")
     assert records["9"].edited_by == str(SUNNY)
-    assert records["3"].attachments == ("picture", "file")
+    assert (records["3"].attachments, records["3"].below_files) == (("picture", "file"), ("What I <drew>",))
     assert records["2"].reply_to == ("1" if is_new else None)
     assert (records["10"].title, records["12"].title) == ("", "Something else altogether")
     assert records["14"].title == ""
@@ -225,6 +318,7 @@ def test_threads_people_and_what_was_decided(tmp_path: Path) -> None:
     assert reports == [("8", str(WORRIED), 'He named my "son"', "other"), ("5", str(SUNNY_TOO), "spam", "spam")]
     watches = {(watch.person, watch.thread, watch.board) for watch in staging.others(WatchRecord)}
     assert watches == {(str(WORRIED), "1", None), (str(SUNNY), "1", None), (str(SUNNY), None, str(COURT))}
+    assert [*staging.others(IgnoreRecord)] == [IgnoreRecord(person=str(WORRIED), ignored=str(BANNED))]
     assert [term.replacement for term in staging.others(TermRecord)] == ["SW & co", "d*mn"]
     assert staging.remarks() == {
         Remark.LINK_BOARD: 1,
@@ -238,8 +332,10 @@ def test_threads_people_and_what_was_decided(tmp_path: Path) -> None:
         Remark.POST_WITHOUT_THREAD: 2,
         Remark.BAN_OVER: 1,
         Remark.BAN_OF_ADDRESS: 2,
+        Remark.OTHER_TABLE: 1,
         Remark.PRIVATE_MESSAGES: 2,
     }
+    assert staging.examples(Remark.OTHER_TABLE) == [("phpbb_mchat", "phpbb_mchat")]
 
 
 def test_rows_that_make_no_sense_stop_nothing(tmp_path: Path) -> None:
@@ -279,6 +375,8 @@ DECODED: Mapping[bytes, tuple[str, Remark | None]] = {
     b"caf\xe9 \x93so\x94 \xa35": ("café “so” £5", Remark.LATIN),
     b"caf\xc3\xa9 \xe9": ("café ", Remark.BYTES_DROPPED),
     b"cut in a letter caf\xc3": ("cut in a letter caf", Remark.BYTES_DROPPED),
+    b"Andr\xe9": ("André", Remark.LATIN),
+    b"cut in a mark \xe2": ("cut in a mark ", Remark.BYTES_DROPPED),
     b"\xff\xfe": ("", Remark.BYTES_DROPPED),
     b"a\x00b\x0bc\xef\xbf\xbed": ("ab\ncd", Remark.CONTROLS_DROPPED),
     b"\xed\xa0\xbd half a pair": (" half a pair", Remark.BYTES_DROPPED),

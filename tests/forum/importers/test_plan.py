@@ -24,6 +24,9 @@ def staging(tmp_path: Path) -> Staging:
             BoardRecord(old="4", name="Behind a password", readers=Readers.STAFF, doubt="It had a password."),
             BoardRecord(old="5", name="x" * 300, parent="6", readers=Readers.STAFF),
             BoardRecord(old="6", name="Its own grandchild", parent="5", readers=Readers.STAFF),
+            BoardRecord(old="10", name="Outer", readers=Readers.STAFF),
+            BoardRecord(old="11", name="y" * 60, parent="10", readers=Readers.STAFF),
+            BoardRecord(old="12", name="z" * 35, parent="11", readers=Readers.STAFF),
             PersonRecord(old="7", name="Suzie"),
             PersonRecord(old="8", name="Dr Jones", login="jones"),
             PersonRecord(old="9", name="dr jones", login="mallory"),
@@ -41,6 +44,8 @@ def test_proposal_comes_back_from_its_file(staging: Staging, tmp_path: Path) -> 
     assert plan.boards["3"] == PlannedBoard(name=f"{clean} › Letters", readers=Readers.EVERYONE, section="Families")
     assert plan.boards["4"].section == "Boards"
     assert len(plan.boards["5"].name) == 100
+    assert plan.boards["12"].name == f"… › {'z' * 35}"
+    assert plan.boards["11"].name == f"Outer › {'y' * 60}"
     assert "1" not in plan.boards
     plan.check(staging)
     file = tmp_path / "moving.toml"

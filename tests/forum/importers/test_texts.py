@@ -1,7 +1,7 @@
 """No word of an old post is lost, and nothing that somebody typed becomes markup of ours."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from html import escape, unescape
 from pathlib import Path
 
@@ -13,8 +13,9 @@ from forum.content import markup
 from forum.content.markup import MARK, NOTHING_KNOWN, QuoteRef
 from forum.core.text import carried
 from forum.importers.records import TextForm
-from forum.importers.texts import OF_FEW, How, Loss, Moved, Quoted, split, to_markdown
+from forum.importers.texts import OF_FEW, Files, How, Loss, Moved, Quoted, split, to_markdown
 from forum.importers.texts.escaping import escape_all
+from forum.importers.texts.moving import NO_FILES
 from forum.importers.texts.proof import letters, words_shown
 from tests.support import hostile
 from tests.support.old_texts import PIECES, UID, Node, as_bbcode, as_s9e, trees, words_of
@@ -41,8 +42,8 @@ class Thread:
         return re.sub(r"^(?:https?://old\.example)?/?viewtopic\.php\?t=(\d+)$", r"https://new.example/t/\1", url)
 
 
-def moved(text: str, form: TextForm = TextForm.S9E, attachments: Sequence[str] = ()) -> Moved:
-    return to_markdown(text, form, uid=UID, around=Thread(), attachments=attachments)
+def moved(text: str, form: TextForm = TextForm.S9E, files: Files = NO_FILES) -> Moved:
+    return to_markdown(text, form, uid=UID, around=Thread(), files=files)
 
 
 def typed(text: str, form: TextForm) -> str:
@@ -185,6 +186,38 @@ def test_what_is_lost_is_named() -> None:
     assert not moved("<r>x</r>").has_spoiler
 
 
+def test_what_a_tag_of_the_board_showed_beside_its_words_is_not_lost() -> None:
+    for opened, expected, loss in (
+        ("<BOX box='Before you read on'>", "Before you read on: x", Loss.EFFECT),
+        ("<PANEL title='My own story' width='50 px'>", "My own story: x", Loss.EFFECT),
+        ("<GLOW glow='red'>", "x", Loss.EFFECT),
+        ("<ANCHOR anchor='50 60'>", "x", Loss.EFFECT),
+        ("<FONT font='Comic Sans'>", "x", Loss.SIZE),
+        ("<COLLAPSE title='Food'>", "Food\nx", Loss.SPOILER),
+        ("<TW tw='A death'>", "A death\nx", Loss.SPOILER),
+        ("<COLOR color='white'>", "x", Loss.SPOILER),
+        ("<COLOR color='#FFFFFF'>", "x", Loss.SPOILER),
+        ("<COLOR color='#ff0000'>", "x", Loss.COLOUR),
+    ):
+        name = opened.split()[0][1:]
+        value = re.search(r"'(.*?)'", opened)
+        assert value
+        bbcode = f"[{name.lower()}={value[1]}:{UID}]x[/{name.lower()}:{UID}]"
+        both = {moved(f"<r>{opened}x</{name}></r>"), moved(bbcode, TextForm.BBCODE)}
+        assert both == {Moved(expected, How.WORD_FOR_WORD, (loss,))}, opened
+
+
+def test_tags_of_few_are_known_by_their_kind() -> None:
+    for name in ("hide2", "hidepost", "hidden", "privat", "membersonly", "members_only", "mods", "logged-in", "team",
+                 "onlyreg", "regonly", "usergroup", "password", "secret", "protected"):  # fmt: skip
+        xml = f"<r>a <{name.upper()}>HID</{name.upper()}> b</r>"
+        turned = {moved(xml), moved(f"a [{name} inline=1:{UID}]HID[/{name}:{UID}] b", TextForm.BBCODE)}
+        turned |= {moved(f"<r>a <{name.upper()}>HID</{name.upper()}> b<B></r>")}  # damaged
+        assert {one.markdown.replace("\\", "") for one in turned} == {f"a\n\n{OF_FEW}\n\nb"}, name
+    for name in ("remember", "user", "steam", "readmore"):
+        assert moved(f"a [{name}:{UID}]said[/{name}:{UID}] b", TextForm.BBCODE).markdown == "a said b"
+
+
 FEW = f"[hide{UID}]".replace(UID, f":{UID}"), f"[/hide:{UID}]"
 
 
@@ -210,10 +243,17 @@ def test_words_that_only_some_could_read_are_left_out_but_where_staff_alone_read
 
 def test_what_was_attached_is_told_once() -> None:
     inline = "<r>a<ATTACHMENT><s>[attachment=0]</s>b.pdf<e>[/attachment]</e></ATTACHMENT></r>"
-    assert moved(inline, attachments=["file", "picture"]).markdown == (
+    assert moved(inline, files=Files(("file", "picture"))).markdown == (
         "a\n\n[A file was attached]\n\n[A picture was attached]"
     )
-    assert moved("<t></t>", attachments=["picture"]).markdown == "[A picture was attached]"
+    below = Files(("picture", "file"), ("Our *garden*", "[b]Minutes[/b]"))
+    assert moved("<t></t>", files=below) == Moved(
+        "[A picture was attached]\n\n[A file was attached]\n\n"
+        "[Below what was attached] Our \\*garden\\*\n\n[Below what was attached] [b]Minutes[/b]",
+        How.WORD_FOR_WORD,
+        (Loss.ATTACHMENT,),
+    )
+    assert "garden" not in moved("<r>a<HIDE><ATTACHMENT/></HIDE></r>", files=below).markdown
 
 
 def test_a_quote_is_of_whom_the_thread_says() -> None:
@@ -333,6 +373,17 @@ def test_an_article_keeps_its_shape() -> None:
         "# Head\n\nOne **two**\nthree [four](https://x.org/)\n\n> said\n\n1. a\n2. _b_\n\n```\nx\n  y\n```\n\n"
         "call `c` [116 123](tel:116123) no"
     )
+    for text, expected in {
+        '<img src="https://x.org/a" alt="Our garden in May">': "[A picture: Our garden in May](https://x.org/a)",
+        '<img src="https://x.org/a" alt="daisy-at-school.jpg">': "[A picture](https://x.org/a)",
+        '<p>a</p><p style="color: red; Display:None">HID <b>HID<br>HID</b></p>b': f"a\n\n{OF_FEW}\n\nb",
+        '<span hidden>HID <span>HID</span><img src="https://hid.org"></span>b': f"{OF_FEW}\n\nb",
+        "<pre>a<span hidden>HID</span></pre>": f"```\na\n```\n\n{OF_FEW}",
+        '<p style="color:red">a <span style="font-weight:bold">b</span></p>': "a b",
+    }.items():
+        assert moved(text, TextForm.HTML).markdown == expected, text
+    shut = "<details><summary>A death</summary><p>How it was.</p></details>"
+    assert moved(shut, TextForm.HTML) == Moved("A death\n\nHow it was.", How.WORD_FOR_WORD, (Loss.SPOILER,))
     assert moved("one\ntwo\n\nthree", TextForm.HTML).markdown == "one\ntwo\n\nthree"
     assert moved("<!-- wp:paragraph --><p>one\ntwo</p>", TextForm.HTML).markdown == "one two"
     assert moved("a <img src='https://x.org/a.png' onerror='x'>", TextForm.HTML).markdown == (
@@ -387,6 +438,7 @@ def test_what_is_broken_is_shown_as_text_and_runs_nothing(tmp_path: Path) -> Non
         '<r>a <QUOTE post_id="8">HID</QUOTE> b<B></r>': "a\n\n[a removed post]\n\nb",
         '<r>a <QUOTE post_id="7">said</QUOTE> b<B></r>': "a said b",
         "<r>a <HIDE><s>[hide]</s>HID<e>[/hide]</e></HIDE> b<HIDE>HID": f"a\n\n{OF_FEW}",
+        "<r>a <span style='display: none'>HID</span> b<B>": f"a\n\n{OF_FEW}",
     }.items():
         assert moved(text).markdown.replace("\\", "") == expected
     for head in (f"<!DOCTYPE r [<!ENTITY e0 'x'>{bombs}]>", f"<!DOCTYPE r [<!ENTITY e11 SYSTEM '{secret}'>]>"):

@@ -58,6 +58,7 @@ ARTICLES = (
     Article(10, "SECRET plans", status="private"),
     Article(11, "Behind a password", "SECRET", password="x"),
     Article(12, "A menu", kind="nav_menu_item"),
+    Article(14, "SECRET story", kind="family_story"),
     Article(13, "SECRET topic of bbPress", "SECRET", kind="topic"),
 )  # fmt: skip
 TABLES = ("board", "person", "thread", "post", "other")
@@ -133,11 +134,13 @@ def test_articles_and_comments_become_threads(tmp_path: Path) -> None:
         Remark.ANSWERS_LATER: 2,
         Remark.NO_DATE: 1,
         Remark.OTHER_CONTENT: 2,
+        Remark.OTHER_KIND: 1,
         Remark.PLUGIN_FORUM: 1,
         Remark.NOT_PUBLIC: 2,
         Remark.COMMENT_LEFT_BEHIND: 1,
         Remark.LOCKED_ARTICLE: 1,
     }
+    assert staging.details(Remark.OTHER_KIND) == [("family_story", 1)]
     source = staging.source
     assert (source.program, source.version, source.name) == ("wordpress", "6.8", "Kin & Care")
     assert (source.address, Plan.proposed(staging).address) == ("https://blog.example.org/", "")
@@ -147,6 +150,40 @@ def test_articles_and_comments_become_threads(tmp_path: Path) -> None:
     for words in ("SECRET", "203.0.113.77", "spam.example", "reader@example.org", "anna@example.org", "Not this"):
         assert words.encode() not in kept, words
     assert not list(tmp_path.glob("*.entries"))
+
+
+# What plugins note of an article, and whether it was for some readers only.
+NOTES_OF_PLUGINS = (
+    ("_members_access_role", "subscriber", True),
+    ("um_content_restriction", 'a:2:{s:26:"_um_custom_access_settings";s:1:"1";s:14:"_um_accessible";s:1:"2";}', True),
+    ("um_content_restriction", 'a:2:{s:26:"_um_custom_access_settings";s:1:"0";s:14:"_um_accessible";s:1:"2";}', False),
+    ("rcp_subscription_access_level", "2", True),
+    ("_jetpack_newsletter_access", "paid_subscribers", True),
+    ("_jetpack_newsletter_access", "everybody", False),
+    ("_wpmem_block", "1", True),
+    ("_wpmem_block", "0", False),
+    ("groups-read", "3", True),
+    ("_restrict_content", "a:0:{}", False),
+    ("_accessibility_note", "alt text", False),
+    ("team_member_name", "Suzie", False),
+    ("_edit_lock", "1700000000:1", False),
+)
+
+
+def test_what_a_plugin_showed_to_few_stays_behind(tmp_path: Path) -> None:
+    articles = [
+        Article(100 + place, "One", "SECRET" if is_for_few else "said", meta=(key, value))
+        for place, (key, value, is_for_few) in enumerate(NOTES_OF_PLUGINS)
+    ]
+    private = Comment(90, "SECRET", meta="is_private")
+    articles.append(Article(99, "One", "said", [private, Comment(91, "Everybody reads me.")]))
+    staging = read(tmp_path, export(*articles))
+    assert {*posts(staging, "99")} == {"article:99", "91"}
+    assert {thread.old for thread in staging.threads()} == {
+        str(article.old) for article in articles if article.said == "said"
+    }
+    assert staging.remarks() == {Remark.RESTRICTED: 1 + sum(for_few for *_, for_few in NOTES_OF_PLUGINS)}
+    assert b"SECRET" not in staging.path.read_bytes()
 
 
 def test_parts_in_any_order_are_one_site(tmp_path: Path) -> None:
@@ -268,14 +305,30 @@ def test_what_wordpress_and_its_plugins_leave_in_a_file_is_read(tmp_path: Path) 
         ('[caption id="a" caption="Tea"]<img src="x">[/caption]', '<p><img src="x"></p><p>Tea</p>'),
         ("[caption width=1]<a>[x]</a> Tea[/caption] [embed w=1]https://x.example/[/embed]", None),
         ("[caption] and [caption id=1] left open [/caption", "[caption] and [caption id=1] left open [/caption"),
+        ('a[gallery ids="1,2"] [playlist]', "a<p>[Pictures were attached]</p> <p>[A file was attached]</p>"),
+        ('[audio mp3="https://x.org/a.mp3"][/audio]', '<audio src="https://x.org/a.mp3"></audio>'),
+        ("[video src='javascript:x']", "<p>[A file was attached]</p>"),
         ("a[members_only level=1]HID[x]</p>[/members_only]b", f"a{OF_FEW}b"),
         ("[um_loggedin][login]HID[/um_loggedin] [login] b", f"{OF_FEW} [login] b"),
         ("[login][/login" * 200_000, "[login][/login" * 200_000),
+        ("a<!-- wp:jetpack/paywall /-->HID<!-- wp:x -->HID", f"a{OF_FEW}"),
+        (
+            'a<!-- wp:premium-content/container {"x":1} --><!-- wp:group -->HID<!-- /wp:group -->'
+            "<!-- /wp:premium-content/container -->b",
+            f"a{OF_FEW}b",
+        ),
+        (
+            '<!-- wp:group {"userRoles":["member"]} --><!-- wp:group -->HID<!-- /wp:group -->HID<!-- /wp:group -->b',
+            f"{OF_FEW}b",
+        ),
+        ("a<!-- wp:acme/members-only -->HID", f"a{OF_FEW}"),
+        ("<!-- wp:group -->a<!-- /wp:group --><!-- wp:loginout /-->b<!--more", None),
+        ("<!-- wp:x " * 200_000, None),
         ("[caption " * 200_000, None),
         ("[caption]" * 200_000, None),
     ):
         found = article_of({"content:encoded": stored})
-        assert found == kept or (kept is None and "[embed" not in found)
+        assert found == kept or (kept is None and "[embed" not in found and OF_FEW not in found)
     last = {"pubDate": "Fri, 31 Dec 9999 23:59:59 -0100"}
     assert (time_of_feed(last), made_at(last)) == (None, "")
     assert [wxr.is_xml(start) for start in (b"\xef\xbb\xbf\n<?xml", b"<rss>", b"-- phpMyAdmin")] == [True, True, False]
