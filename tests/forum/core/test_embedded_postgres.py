@@ -157,8 +157,10 @@ def programs(folder: Path, version: str) -> Path:
 
 
 async def test_a_second_start_keeps_what_the_first_one_wrote(data: Path) -> None:
+    address = embedded_postgres.address_of(data)  # known before it runs
     with running(data) as first:
         assert first.started_here
+        assert first.url == address
         await ask(first.url, "CREATE TABLE post (body text)", "INSERT INTO post VALUES ('kept')")
     assert not servers(data)
     with running(data) as second:
