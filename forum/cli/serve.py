@@ -4,16 +4,16 @@ import json
 import os
 import socket
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import structlog
 import typer
 import uvicorn
-from fastapi import FastAPI
 from rich.progress import Progress
 from uvicorn.config import STARTUP_FAILURE
 
@@ -197,7 +197,7 @@ class _First:
     """
 
     address: str
-    application: FastAPI | None
+    application: Callable[..., Any] | None
     worker: worker.Forked | None
 
     @classmethod

@@ -31,7 +31,7 @@ async def measure(folder: Path) -> Table:
     """Start the demonstration, browse all of it, and load it. Return how much it took each time.
 
     It is started twice: what writes the community is no part of a forum. The first one is stopped as one stops it:
-    what PostgreSQL reads again after a kill stays in its memory, 7 MB.
+    what PostgreSQL reads again after a kill would stay in its memory.
     """
     taken: dict[str, Mapping[str, float]] = {}
     async with started(folder, "demo") as forum:
