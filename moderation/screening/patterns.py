@@ -108,10 +108,13 @@ class Patterns:
 
     def find(self, words: str) -> Iterator[tuple[int, int, int]]:
         """Yield which pattern is where in a text of words, without the spaces around it."""
+        encoded = words.encode()  # once: of a text, google-re2 would count all letters before each place anew
         for place in self._may_be_in(words):
-            at, pattern = 0, self._pattern(place)
-            while found := pattern.search(words, at):
-                yield place, found.start() + 1, found.end() - 1
+            at, end, pattern = 0, 0, self._pattern(place)  # in bytes, and in letters
+            while found := pattern.search(encoded, at):
+                start = end + len(encoded[at : found.start() + 1].decode())
+                end = start + len(found[0][1:-1].decode())
+                yield place, start, end
                 at = found.end() - 1
 
     def places_in(self, words: str) -> Sequence[int]:

@@ -81,8 +81,7 @@ class _Folds(dict[int, str]):
 
 
 _FOLDS = _Folds()
-# Runs of characters beyond ASCII, and letters among them: mostly there are none, and these are emoji.
-_BEYOND, _LETTER_BEYOND = re.compile(r"[^\x00-\x7f]+"), re.compile(r"[^\W_]")
+_SIGNS_BEYOND = re.compile(r"[^\w\x00-\x7f]+")  # beyond ASCII, and no letters: mostly emoji
 _NOTHING = "\0"  # in the place of what does not split a word
 # The same for a text of ASCII, and what is neither word nor stop there: with a table of so few, Python is much faster.
 _ASCII_FOLDS = "".join(_FOLDS[code] or _NOTHING for code in range(128))
@@ -299,7 +298,7 @@ def _folded(text: str) -> str:
 def _tokens(folded: str) -> list[str]:
     """Return the words and stops of a folded text: as `_TOKEN` finds them, in a third of the time for ASCII."""
     if not folded.isascii():
-        folded = _BEYOND.sub(lambda signs: " " if not _LETTER_BEYOND.search(signs[0]) else signs[0], folded)
+        folded = _SIGNS_BEYOND.sub(" ", folded)
         if not folded.isascii():
             return _TOKEN.findall(folded)
     apart = folded.translate(_ASCII_GAPS)

@@ -71,5 +71,11 @@ def test_many_patterns_find_what_each_of_them_finds() -> None:
         Patterns([*patterns, "heron ("]).steps  # noqa: B018 - it compiles them all
 
 
+def test_places_are_counted_in_letters() -> None:
+    words = " é heron heron 🦆 owl "
+    found = [(place, words[start:end]) for place, start, end in Patterns(["heron", "owl", "[^.]"]).find(words)]
+    assert found == [(0, "heron"), (0, "heron"), (1, "owl"), (2, "é"), (2, "🦆")]
+
+
 def test_each_phrase_can_be_compiled() -> None:
     assert SOUGHT.steps > len(WRITTEN)
