@@ -85,7 +85,7 @@ _HIDES = re.compile(
 # Those by which a post was shown without its author's name.
 _UNNAMES = re.compile(r"(?:(?:post|topic|first|is)_)*anonym(?:ous|ised|ized)?(?:_(?:author|post|poster|user))?")
 _EXTENDED = ("forums", "topics", "posts")
-_NOT_SET = {b"0", b"n", b"no", b"f", b"false"}
+_NOT_SET = {b"n", b"no", b"none", b"null", b"f", b"false"}
 _VERSION = re.compile(rb"3\.[0-3](?!\d)")
 
 
@@ -237,7 +237,8 @@ def _added(name: str, described: Sequence[str]) -> _Added:
 
 
 def _is_set(value: Value) -> bool:
-    return value is not None and value.strip(b"\0 ") != b"" and value.lower() not in _NOT_SET
+    # MySQL's date for “never” is 0000-00-00 00:00:00.
+    return value is not None and value.strip(b"\0 0-:.") != b"" and value.lower() not in _NOT_SET
 
 
 def _known(table: str) -> str | None:

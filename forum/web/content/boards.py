@@ -22,6 +22,7 @@ from forum.web.routing import page_router
 from forum.web.texts import Text
 from forum.web.visits import Reading
 
+UNREAD_SHOWN = 5  # so that the boards come soon; all are among one's threads
 router = page_router()
 
 
@@ -80,7 +81,7 @@ async def show_boards(visit: Reading) -> Response:
         announcements=read.announcements,
         sections=sections,
         boards_with_news=read.boards_with_news,
-        unread=read.unread,
+        unread=read.unread[:UNREAD_SHOWN],
         unread_notifications=read.unread_notifications,
         urgent_cases=read.urgent_cases,
         is_guest=visit.viewer.id is None,

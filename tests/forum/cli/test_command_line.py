@@ -480,7 +480,7 @@ def test_a_port_that_somebody_else_has_is_told_before_anything_is_started(
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         _refused(forum("serve", "--port", str(port)), f"at 127.0.0.1, port {port}: Address already in use")
-        # A name stands for several addresses, and one of them is taken.
+        # A name stands for several addresses, and one of them is taken. No machine of a test has such a name.
         found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in ("127.0.0.2", "127.0.0.1")]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
         _refused(forum("serve", "--host", "table", "--port", str(port)), f"at table, port {port}: Address already in")

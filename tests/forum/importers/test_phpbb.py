@@ -200,6 +200,8 @@ COLUMNS_OF_EXTENSIONS: list[tuple[str, str, old_boards.Value, bool, bool]] = [
     ("posts", "post_private", b"\x01", True, False),
     ("posts", "post_private", "no", False, False),
     ("posts", "post_deleted", 0, False, False),
+    ("posts", "post_deleted_at", "0000-00-00 00:00:00", False, False),
+    ("posts", "post_deleted_at", "2016-05-01 00:00:00", True, False),
     ("posts", "post_deleted_reason", "none", False, False),
     ("posts", "post_hide_signature", 1, False, False),
     ("posts", "is_anonymous", 1, False, True),
