@@ -183,6 +183,7 @@ async def test_a_safeguarding_lead_sees_danger_and_notes_who_was_told(house: Hou
         house.visitor("moderator", java_script_enabled=scripts) as orla,
     ):
         await priya.goto("/")
+        await priya.locator(".nav summary").click()
         await priya.get_by_role("link", name="Safeguarding").click()
         await look(priya, scripts)
         await open_the_case(priya, title)
