@@ -18,8 +18,8 @@ router = APIRouter(tags=["subscriptions"], route_class=Route)
 
 _MODES = (
     "`each`: be told of each new post. `digest`: the same, but of the mails only the daily letter counts it. "
-    "`off`: in a thread, be told of nothing, not even when somebody answers or names you; on a board, be told only then, "
-    "and of threads that you follow yourself"
+    "`off`: in a thread, be told of nothing, not even when somebody answers or names you; on a board, be told only "
+    "then, and of threads that you follow yourself"
 )
 
 

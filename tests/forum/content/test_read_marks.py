@@ -48,8 +48,9 @@ async def test_a_thread_is_unread_until_it_is_read_and_again_when_somebody_answe
         assert await unread(heron) == [thread]
         assert await mark(heron, thread, 1) == 204
         assert await unread(heron) == []
-        assert await mine(heron, thread) | {"may": None} == {
+        assert await mine(heron, thread) | {"may": None, "thread": None} == {
             "may": None,
+            "thread": None,
             "help": None,
             "read_number": 1,
             "unread_from": None,
