@@ -21,7 +21,7 @@ _STATUS = ("message/delivery-status", "message/global-delivery-status")
 _RETURNED = ("message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers")
 
 
-class _Part(NamedTuple):
+class _MailPart(NamedTuple):
     """What a part of a mail is, and the pieces of it between blank lines."""
 
     kind: str
@@ -41,12 +41,12 @@ def find_off_token(content: bytes) -> str | None:
     return next((match.group(1) for match in found if match), None)
 
 
-def _parts(text: str) -> Iterator[_Part]:
+def _parts(text: str) -> Iterator[_MailPart]:
     """Give what stands between the lines that begin with `--`, as all borders of parts do, however they are nested."""
     for between in _BORDER.split(_FOLDED.sub(" ", text)):
         headers, *pieces = between.removeprefix("\n").split("\n\n")
         kind = _KIND.search(headers)
-        yield _Part(kind.group(1).lower() if kind else "", pieces)
+        yield _MailPart(kind.group(1).lower() if kind else "", pieces)
 
 
 def _says_failed(recipient: str) -> bool:
