@@ -86,28 +86,26 @@ async def test_reports_sent_at_once_by_several_members_all_count(app: FastAPI, s
         assert (await scenes.a_case(suzie, post.id))["reports"] == 4
 
 
-@pytest.mark.parametrize(
-    ("changes", "pointer"),
-    [
-        ({"rules": []}, "#/rules"),
-        ({"rules": [99]}, "#/rules"),
-        ({"rules": [0]}, "#/rules/0"),
-        ({"revision": 2}, "#/revision"),
-        ({"revision": 0}, "#/revision"),
-        ({"category": "held"}, "#/category"),
-        ({"category": "appeal"}, "#/category"),
-        ({"note": "x" * 2001}, "#/note"),
-        ({"note": "\x00"}, "#/note"),
-    ],
-)
-async def test_a_report_that_makes_no_sense_is_refused(
-    app: FastAPI, services: Services, changes: dict[str, Any], pointer: str
-) -> None:
+NONSENSE: list[tuple[dict[str, Any], str]] = [
+    ({"rules": []}, "#/rules"),
+    ({"rules": [99]}, "#/rules"),
+    ({"rules": [0]}, "#/rules/0"),
+    ({"revision": 2}, "#/revision"),
+    ({"revision": 0}, "#/revision"),
+    ({"category": "held"}, "#/category"),
+    ({"category": "appeal"}, "#/category"),
+    ({"note": "x" * 2001}, "#/note"),
+    ({"note": "\x00"}, "#/note"),
+]
+
+
+async def test_a_report_that_makes_no_sense_is_refused(app: FastAPI, services: Services) -> None:
     post = await scenes.a_post(services)
     async with make.signed_in(app, "magpie") as magpie:
-        refused = await scenes.report(magpie, post.id, **changes)
-    assert refused.status_code == 422
-    assert [fault["pointer"] for fault in refused.json()["errors"]] == [pointer]
+        for changes, pointer in NONSENSE:
+            refused = await scenes.report(magpie, post.id, **changes)
+            assert refused.status_code == 422, changes
+            assert [fault["pointer"] for fault in refused.json()["errors"]] == [pointer], changes
 
 
 @pytest.mark.parametrize("category", ["personal_information", "risk", "illegal", "intimate_image", "spam", "other"])
