@@ -190,7 +190,9 @@ class Spool:
         boards = {prefix: version for prefix, version in prefixes.items() if prefix + "posts" in self._made}
         if not boards:
             query = "SELECT 1 FROM {} LIMIT 1"
-            full = {table for table in self._made if self.connection.execute(query.format(self._table(table))).fetchone()}
+            full = {
+                table for table in self._made if self.connection.execute(query.format(self._table(table))).fetchone()
+            }
             raise CannotMove(_no_board(dump, tables, prefixes, self._made - full))
         if len(boards) > 1:
             names = " and ".join(f"“{prefix}”" for prefix in boards)
