@@ -7,7 +7,7 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 from forum.importers.records import AddressRecord, BoardRecord, PostRecord, Readers, TextForm, ThreadRecord
-from forum.importers.remarks import Remark
+from forum.importers.remarks import ARTICLE, Remark
 from forum.importers.sources.wxr import KEPT_FROM_SOME, Fields, is_rule
 from forum.importers.staging import Notebook
 from forum.importers.texts import OF_FEW
@@ -57,8 +57,9 @@ class Articles:
             comments = [*self._comments(old)]
             why_not = self._why_not(article, comments)
             if why_not:
-                kind = article.get("wp:post_type", "").strip() if why_not is Remark.OTHER_KIND else ""
-                self.notebook.add(why_not, str(old), kind[:60])
+                kind = article.get("wp:post_type", "").strip()
+                shown = kind[:60] if why_not is Remark.OTHER_KIND else ARTICLE if kind in _BOARDS else ""
+                self.notebook.add(why_not, str(old), shown)
                 for comment, _ in comments:
                     self.notebook.add(Remark.COMMENT_LEFT_BEHIND, str(comment))
                 continue

@@ -407,3 +407,25 @@ async def test_a_site_moves_in_and_its_numbered_links_lead_there(
     refused = [await guest.get(path) for path in ("/?p=40", "/talking-é/", "/?p=4711")]
     assert refused[0].status_code == 404
     assert len(set(map(said_of_anywhere, refused))) == 1
+
+    # Since then, a plugin keeps some readers from one article, and the only comment below a page is in the bin.
+    later = [
+        Article(40, "Talking", meta=("_members_access_role", "editor")),
+        Article(7, "A guest book", kind="page", comments=[Comment(31, "Hello.", approved="trash")]),
+        Article(
+            60, "New", at="2026-10-20 09:00:00", comments=[Comment(5, "SECRET", meta="is_private")]
+        ),  # the number of another article
+    ]
+    await sql(services, "UPDATE board SET readers = ARRAY['everyone'] WHERE slug = 'blog'")
+    with read(tmp_path, export(*later), people=dump) as staging:
+        await carry_over(services.database, make_import(staging, Plan.proposed(staging), services.settings))
+    now = (
+        "SELECT title, visibility, (SELECT count(*) FROM post WHERE thread_id = thread.id AND visibility = 'visible') "
+    )
+    assert [tuple(row) for row in await sql(services, now + "FROM thread ORDER BY title")] == [
+        ("A guest book", "removed", 0),
+        ("Court & family", "visible", 11),
+        ("New", "visible", 1),
+        ("No comments", "visible", 1),
+        ("Talking", "removed", 0),
+    ]
