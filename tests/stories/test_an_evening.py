@@ -63,6 +63,9 @@ async def test_an_evening_takes_six_requests(app: FastAPI, services: Services) -
         page = await ask("GET", f"/threads/{thread}/posts?from={told['number']}")
         assert [post["body_markdown"] for post in page["items"]] == ["Then you have time. Sleep on it."]
         assert len(asked) <= REQUESTS
+        # Whoever comes from elsewhere, by a notification, has all of a thread's page in two.
+        there = await ask("GET", f"/threads/{thread}/mine?from={told['number']}")
+        assert there["thread"] | {"resources": []} == (await heron.get(f"{API}/threads/{thread}")).json()
         # Read: nothing is new, and nothing is told any more.
         assert (await heron.put(f"{API}/threads/{thread}/read", json={"number": 6})).status_code == 204
         after = (await heron.get(f"{API}/home")).json()

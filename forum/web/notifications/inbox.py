@@ -165,7 +165,7 @@ class Notice:
     """One thing that happened."""
 
     words: str
-    path: str
+    path: str | None  # None: what it is about can be read no longer
     at: datetime
     is_new: bool
 
@@ -213,5 +213,7 @@ def _notice(visit: Visit, row: Any) -> Notice:
     if kind in NEW_POSTS:
         words = NEW_POSTS[kind](visit.language, row.count, row.thread_title)
         return Notice(words, place_of(row.thread_id, row.number), row.at, row.read_at is None)
-    words, path = NOTICES[kind]  # what leads to a post is told for as long as one sees that post
-    return Notice(visit.say(words), path.format(post=row.post_id, subject=row.subject_id), row.at, row.read_at is None)
+    words, place = NOTICES[kind]
+    is_gone = "{post}" in place and row.post_id is None  # a thread of their own that moved out of their sight
+    path = None if is_gone else place.format(post=row.post_id, subject=row.subject_id)
+    return Notice(visit.say(words), path, row.at, row.read_at is None)
