@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, NamedTuple, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, TypeAdapter, ValidationError
 
 from forum.core.errors import Invalid
 
@@ -19,9 +19,15 @@ def _plausible(moment: datetime) -> datetime:
     return moment
 
 
+def _is_written(value: object) -> object:
+    if not isinstance(value, str):  # a number would be read as seconds since 1970
+        raise ValueError("not as we write times")
+    return value
+
+
 # What a cursor may hold: values that fit the columns. Others would be a database error instead of a refused cursor.
 Identity = Annotated[int, Field(ge=0, lt=2**63)]
-Instant = Annotated[AwareDatetime, AfterValidator(_plausible)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_is_written), AfterValidator(_plausible)]
 
 
 def encode(*sort_key: object) -> str:
