@@ -52,6 +52,8 @@ async def test_one_chooses_on_a_page(app: FastAPI, services: Services) -> None:
         assert 'value="18:30"' in page
         assert '<option value="Europe/Dublin" selected>' in page
         assert 'id="mode-daily" name="mode" type="radio" value="daily" checked' in page
+        await sql(services, "UPDATE letter_choice SET zone = 'Atlantis/Centre' RETURNING 1")
+        assert '<option value="Europe/London" selected>' in (await heron.get("/me/mails")).text
 
 
 REFUSED = [

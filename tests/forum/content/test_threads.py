@@ -1,7 +1,7 @@
 """Threads: opened, listed, locked, pinned, retitled and moved; nobody overwrites what they did not see."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -464,3 +464,14 @@ async def test_a_thread_goes_with_the_last_post_that_readers_see_and_comes_back_
         assert answered.status_code == 201
         assert await _listed(guest) == [thread]
         assert (await guest.get(f"{API}/threads/{thread}")).json()["visibility"] == "visible"
+
+
+async def test_a_list_goes_on_past_threads_that_an_old_board_dated_oddly(
+    services: Services, guest: httpx.AsyncClient
+) -> None:
+    await make.board(services)
+    await make.member(services, "heron")
+    threads = [
+        await make.thread(services, "heron", at=datetime(year, 1, 1, tzinfo=UTC)) for year in (1970, 1971, 2009, 2242)
+    ]
+    assert await _listed(guest, limit=1) == threads[::-1]

@@ -341,6 +341,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"mode": "weekly"}, "unknown_value", "#/mode"),
     ({"paused_until": "2020-01-01T00:00:00Z"}, "time_not_in_future", "#/paused_until"),
     ({"paused_until": "2090-01-01T00:00:00Z"}, "time_too_far", "#/paused_until"),
+    ({"paused_until": "9999-12-31T23:59:59-14:00"}, "year_out_of_reach", "#/paused_until"),
     ({"quiet": ["22:00"]}, "too_few", "#/quiet"),
 ]
 
