@@ -6,11 +6,17 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, NamedTuple, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, TypeAdapter, ValidationError
 
 from forum.core.errors import Invalid
 
 SortKey = TypeVar("SortKey", bound=tuple[Any, ...])
+
+
+def _as_written(value: object) -> object:
+    if not isinstance(value, str):  # a number would be taken for seconds since 1970
+        raise ValueError("not a time as a cursor has it")
+    return value
 
 
 def _plausible(moment: datetime) -> datetime:
@@ -21,7 +27,7 @@ def _plausible(moment: datetime) -> datetime:
 
 # What a cursor may hold: values that fit the columns. Others would be a database error instead of a refused cursor.
 Identity = Annotated[int, Field(ge=0, lt=2**63)]
-Instant = Annotated[AwareDatetime, AfterValidator(_plausible)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_as_written), AfterValidator(_plausible)]
 
 
 def encode(*sort_key: object) -> str:
