@@ -1,4 +1,4 @@
-"""Carry boards over, by the house's own verb. Nobody can read one who could not read it on the old board.
+"""Carry boards over, by the forum's own action. Nobody can read one who could not read it on the old board.
 
 Where the plan says so, a board goes into another one, with all its threads.
 """
