@@ -40,7 +40,6 @@ class BoardHere:
     """A board that came."""
 
     id: int
-    is_advised: bool
     is_for_staff: bool
     locks: bool = False  # its threads come locked: nobody could write on the old board, but can on the one they go to
 
@@ -167,7 +166,7 @@ def _moved_boards(source: str, *wanted: Any) -> Select[Any]:
 
 
 def _board_here(board: Board) -> BoardHere:
-    return BoardHere(board.id, board.advised, readers_of(board.readers) is Readers.STAFF)
+    return BoardHere(board.id, readers_of(board.readers) is Readers.STAFF)
 
 
 def readers_of(audiences: Sequence[str]) -> Readers:
