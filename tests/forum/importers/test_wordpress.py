@@ -334,6 +334,8 @@ def test_what_wordpress_and_its_plugins_leave_in_a_file_is_read(tmp_path: Path) 
         ("[video src='javascript:x']", "<p>[A file was attached]</p>"),
         ("a[members_only level=1]HID[x]</p>[/members_only]b", f"a{OF_FEW}b"),
         ("[um_loggedin][login]HID[/um_loggedin] [login] b", f"{OF_FEW} [login] b"),
+        ("[access role=x]HID[/access] [paid-post]HID[/paid-post]b", f"{OF_FEW} {OF_FEW}b"),
+        ("[accessible]said[/accessible] [unpaid]said[/unpaid]", None),
         ("[login][/login" * 200_000, "[login][/login" * 200_000),
         ("a<!-- wp:jetpack/paywall /-->HID<!-- wp:x -->HID", f"a{OF_FEW}"),
         (
@@ -345,6 +347,9 @@ def test_what_wordpress_and_its_plugins_leave_in_a_file_is_read(tmp_path: Path) 
             '<!-- wp:group {"userRoles":["member"]} --><!-- wp:group -->HID<!-- /wp:group -->HID<!-- /wp:group -->b',
             f"{OF_FEW}b",
         ),
+        ('a<!-- wp:p {"metadata":{"blockVisibility":false}} --><p>HID</p><!-- /wp:p -->b', f"a{OF_FEW}b"),
+        ('<!-- wp:p {"blockVisibility":{"hideBlock":true}} -->HID<!-- /wp:p -->b', f"{OF_FEW}b"),
+        ('<!-- wp:p {"blockVisibility":{"hideBlock":false}} -->said<!-- /wp:p -->b', None),
         ("a<!-- wp:acme/members-only -->HID", f"a{OF_FEW}"),
         ("<!-- wp:group -->a<!-- /wp:group --><!-- wp:loginout /-->b<!--more", None),
         ("<!-- wp:x " * 200_000, None),
