@@ -111,7 +111,8 @@ _WRITTEN_SINCE = and_(
     col(Thread.last_post_number) > _READ_NUMBER,
     not_(col(Thread.last_post_by) == any_(VIEWER_PERSONAS)),
 )
-UNREAD = or_(_WRITTEN_SINCE, _APPEARED)
+# Of a thread whose posts all wait or are gone, the first is neither true nor false.
+UNREAD = func.coalesce(or_(_WRITTEN_SINCE, _APPEARED), false())
 
 # Queries
 

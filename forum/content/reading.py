@@ -283,6 +283,7 @@ class Span(NamedTuple):
 class OwnReading:
     """What a thread is for one viewer: how far they read it, what they did and began there, what they may not do."""
 
+    thread: Any
     place: OwnPlace
     marks: OwnMarks
     draft: Any  # of a reply, or None
@@ -299,7 +300,7 @@ async def read_own(reader: Reader, viewer: Viewer, thread_id: int, span: Span, n
     opening = opening_of(board, now)
     subject = ReadingPlace(viewer.standing, board, opening, ThreadPlace(thread), post=OTHERS_POST)
     refusals = {name: _refusal(act, viewer, subject) for name, act in ACTS.items()}
-    return OwnReading(place, marks, draft, refusals)
+    return OwnReading(thread, place, marks, draft, refusals)
 
 
 def _refusal(act: Act, viewer: Viewer, subject: ReadingPlace) -> Refusal | None:

@@ -2,7 +2,8 @@
 
 Who follows a thread is told of each new post in it; who follows a board, of each new post in all its threads. A row
 about a thread counts before one about its board. Without a row, one is told only of what is meant for oneself: an
-answer, a mention, a quote; with `off`, of nothing at all.
+answer, a mention, a quote; with `off` on the thread, of nothing at all. `off` on a board is what no row is: whoever
+stops following it does not mean to miss an answer.
 """
 
 from datetime import datetime

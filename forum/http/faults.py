@@ -27,7 +27,15 @@ CODES: Mapping[str, str] = {
     "timezone_aware": "time_without_zone",
 }
 # The types of the errors that `core/text.py` and `api/schemas.py` raise: they are codes, and have words of ours.
-OUR_CODES = {"character_not_allowed", "blank", "several_lines", "not_a_number", "not_a_time", "unreadable_day"}
+OUR_CODES = {
+    "character_not_allowed",
+    "blank",
+    "several_lines",
+    "not_a_number",
+    "not_a_time",
+    "unreadable_day",
+    "year_out_of_reach",
+}
 # Words for Pydantic's error types, with what Pydantic says of the limit in `{}`.
 SENTENCES: Mapping[str, str] = {
     "missing": "is required",

@@ -27,6 +27,8 @@ from forum.core.text import ANY, INLINE, SEEN, carried, one_line, storable, visi
 from forum.http.body_size import BASE64URL
 from forum.passwords.policy import LONGEST, MEMBER_MIN
 
+FIRST_YEAR, LAST_YEAR = 1900, 2999
+
 
 def numeric(value: object) -> object:
     """Return the value. Raises for "1" and true, which Pydantic would take for numbers."""
@@ -40,6 +42,13 @@ def textual(value: object) -> object:
     if not isinstance(value, str):
         raise PydanticCustomError("not_a_time", "must be a date and time in RFC 3339")
     return value
+
+
+def within_reach(moment: datetime) -> datetime:
+    """Return the moment. Raises for a year near the first or the last one: in other zones it has no date."""
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise PydanticCustomError("year_out_of_reach", "must be between the years 1900 and 2999")
+    return moment
 
 
 def day_of(value: object) -> object:
@@ -171,7 +180,7 @@ def in_utc(moment: datetime) -> datetime:
 
 
 Moment = Annotated[datetime, AfterValidator(in_utc), Field(examples=["2026-07-27T16:40:00Z"])]
-SentMoment = Annotated[AwareDatetime, BeforeValidator(textual), AfterValidator(in_utc)]
+SentMoment = Annotated[AwareDatetime, BeforeValidator(textual), AfterValidator(within_reach), AfterValidator(in_utc)]
 Day = Annotated[date, Field(examples=["2026-12-01"])]
 SentDay = Annotated[Day, BeforeValidator(day_of)]
 HourOfDay = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$"), Field(examples=["22:00"])]

@@ -18,6 +18,9 @@ from forum.mail.templates import LINE_MAX
 
 IN_ANY_SCRIPT = SMTPUTF8.clone(max_line_length=LINE_MAX)
 PATIENCE = 30  # seconds for each answer of the server
+# Seconds for the answer to the words themselves. A server that has them may look through them for long; who gives up
+# meanwhile sends them again, and their reader gets them at each try (RFC 5321, 4.5.3.2.6).
+PATIENCE_AFTER_THE_WORDS = 600
 TRANSPORT_ERRORS = (aiosmtplib.SMTPException, OSError)
 
 
@@ -59,7 +62,16 @@ class Smtp:
 
     async def deliver(self, message: EmailMessage) -> None:
         """Send it."""
-        await aiosmtplib.send(message, **self._options)
+        async with _Client(**self._options) as client:
+            await client.send_message(message)
+
+
+class _Client(aiosmtplib.SMTP):
+    """A client that gives a server that has the words of a mail enough time to take them."""
+
+    async def data(self, message: str | bytes, /, **_options: Any) -> aiosmtplib.SMTPResponse:
+        """Send the words, and wait for whether they are taken."""
+        return await super().data(message, timeout=PATIENCE_AFTER_THE_WORDS)
 
 
 class LocalMailbox:

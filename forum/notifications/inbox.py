@@ -270,7 +270,7 @@ class NotificationPage(NamedTuple):
     unread: int
 
 
-# The viewer may see the post: it is their own, or it exists for them where it is now.
+# The viewer may know of the post: it is their own, or it exists for them where it is now.
 _POST_SEEN = or_(col(Post.author_id) == any_(VIEWER_PERSONAS), POST_VISIBLE)
 
 # The new posts that a notification tells of, as far as readers see them now.
@@ -328,12 +328,13 @@ def select_notifications(viewer: Viewer, after: tuple[UUID] | None, limit: int) 
 
     It is executed with the viewer's parameters. Of several new posts the number is the first one's that is seen.
 
-    A report of a post that its reporter may no longer see is told of without the post.
+    A report of a post that its reporter may no longer see is told of without the post. Of a thread of one's own that
+    moved out of sight, one is told which it is, and not of a post to read.
     """
     page = _own(
         col(Notification.id),
         col(Notification.kind),
-        case((_POST_SEEN, col(Post.id))).label("post_id"),
+        case((POST_VISIBLE, col(Post.id))).label("post_id"),
         func.coalesce(col(Notification.thread_id), case((_POST_SEEN, col(Post.thread_id)))).label("thread_id"),
         case((col(Notification.thread_id).is_not(None), col(Thread.title))).label("thread_title"),
         func.coalesce(_NEW_POSTS.c.first, case((_POST_SEEN, col(Post.number)))).label("number"),

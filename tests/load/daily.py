@@ -22,6 +22,8 @@ PATHS = {
     "unread threads": "/api/v1/me/threads?kind=unread",
     "threads one wrote in": "/api/v1/me/threads?kind=written",
     "threads one opened": "/api/v1/me/threads?kind=opened",
+    "threads one follows": "/api/v1/me/threads?kind=followed",
+    "what one is told": "/api/v1/me/notifications",
     "first page": "/",
 }
 # What an adviser looks at: threads in both lanes, and some that somebody keeps. All news is of the last days, so that
@@ -100,6 +102,20 @@ SELECT writer.id, (SELECT min(id) FROM thread) + (writer.number * 31 + n * 7919)
 FROM writer CROSS JOIN generate_series(1, 100) AS n
 ON CONFLICT DO NOTHING
 """
+# Fifty each, old ones and new ones; and of half of these they were told something.
+FOLLOWED = """
+INSERT INTO subscription (member_id, thread_id, mode, chosen_by, since)
+SELECT writer.id, (SELECT min(id) FROM thread) + (writer.number * 37 + n * 6007) % :threads, 'each', 'reply',
+       now() - interval '1 day' * n
+FROM writer CROSS JOIN generate_series(1, 50) AS n
+ON CONFLICT DO NOTHING
+"""
+TOLD = """
+INSERT INTO notification (id, member_id, kind, thread_id, numbers, at, read_at)
+SELECT gen_random_uuid(), member_id, 'thread_post', thread_id, ARRAY[1, 2], since,
+       CASE WHEN subscription.id % 4 <> 0 THEN since END
+FROM subscription WHERE subscription.id % 2 = 0
+"""
 CATCH_UP = """
 UPDATE member SET caught_up_at = now() - CASE WHEN writer.number % 2 = 0 THEN interval '7 days' ELSE interval '180 days'
 END FROM writer WHERE writer.id = member.id AND writer.number < :readers
@@ -117,7 +133,7 @@ async def fill(url: str, size: Size) -> list[Target]:
             if size.members > seed.MEMBERS:
                 await session.execute(text(MEMBERS), {"members": size.members - seed.MEMBERS})
             async with seed.without_triggers(session):
-                for statement in (WRITERS, THREADS, POSTS, OWN_POSTS, seed.COUNTS, MARKS, CATCH_UP):
+                for statement in (WRITERS, THREADS, POSTS, OWN_POSTS, seed.COUNTS, MARKS, FOLLOWED, TOLD, CATCH_UP):
                     await session.execute(text(statement), values)
                 for statement in (WAITING, CLAIMS):
                     await session.execute(text(statement))

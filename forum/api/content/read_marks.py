@@ -61,6 +61,7 @@ class Permissions(ResponseBody):
 class ThreadForYou(ResponseBody):
     """What a thread is for you. Nobody else sees it."""
 
+    thread: Thread = Field(description="So that a page of it is two requests: this one, and that for its posts")
     may: Permissions
     read_number: int | None = Field(
         description="The highest number that you said you have read. Null before you did", examples=[7]
@@ -212,7 +213,10 @@ async def get_my_thread(
     first: Annotated[int, Query(alias="from", ge=1, lt=2**31, description="As of the page of posts", examples=[1])] = 1,
     limit: Limit = 20,
 ) -> Response:
-    """Read what a thread is for you: what you may do, where you stopped, which posts are yours. For guests too."""
+    """Read what a thread is for you: what you may do, where you stopped, which posts are yours. For guests too.
+
+    With `/threads/{id}/posts`, from the same number on, it is all that a page of a thread shows.
+    """
     own = await reading.read_own(reader, viewer, id, Span.of_page(first, limit), now)
     may = {name: Permission.of_refusal(refusal) for name, refusal in own.refusals.items()}
     settings = services_of(request).settings
@@ -221,7 +225,10 @@ async def get_my_thread(
     mine = {**own.place._asdict(), **own.marks._asdict()}
     told = mine.pop("is_told")
     help_ = ThreadHelp.model_validate(find_help_beside(settings, now).as_json()) if mine.pop("is_helped") else None
-    body = ThreadForYou(may=Permissions(**may), draft=draft, told=told, reaction_kinds=kinds, help=help_, **mine)
+    thread = Thread(**thread_json(own.thread))
+    body = ThreadForYou(
+        thread=thread, may=Permissions(**may), draft=draft, told=told, reaction_kinds=kinds, help=help_, **mine
+    )
     return cacheable_response(request, body, shared=False)
 
 

@@ -18,7 +18,8 @@ router = APIRouter(tags=["subscriptions"], route_class=Route)
 
 _MODES = (
     "`each`: be told of each new post. `digest`: the same, but of the mails only the daily letter counts it. "
-    "`off`: be told of nothing here, not even when somebody answers or names you"
+    "`off`: in a thread, be told of nothing, not even when somebody answers or names you; on a board, be told only "
+    "then, and of threads that you follow yourself"
 )
 
 
@@ -104,7 +105,10 @@ async def get_board_mode(request: Request, slug: Slug, viewer: AnyMember, readin
 
 @router.put("/boards/{slug}/subscription", status_code=204, responses=CHANGED)
 async def follow_board(slug: Slug, wanted: SubscriptionRequest, viewer: AnyMember, work: CurrentWork) -> Response:
-    """Say what you want to hear of a board: of each new post in all its threads, or of none. Idempotent."""
+    """Say what you want to hear of a board: of each new post in all its threads, or of none. Idempotent.
+
+    Whatever you say, you are told of answers and mentions there, but in threads that are `off`.
+    """
     await subscriptions.follow_board(work, viewer, slug, wanted.mode)
     return Response(status_code=204)
 

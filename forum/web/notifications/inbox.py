@@ -34,10 +34,10 @@ NOTICES: Mapping[NotificationKind, tuple[str, str]] = {
     NotificationKind.POST_PUBLISHED: (mark("Everybody can see your post now."), "/posts/{post}"),
     NotificationKind.POST_EDITED: (mark("A moderator changed a post of yours."), "/me/statements/{subject}"),
     NotificationKind.POST_REMOVED: (mark("A moderator removed a post of yours."), "/me/statements/{subject}"),
-    NotificationKind.THREAD_LOCKED: (mark("A thread that you began is closed for now."), "/posts/{post}"),
-    NotificationKind.THREAD_UNLOCKED: (mark("A thread that you began is open again."), "/posts/{post}"),
-    NotificationKind.THREAD_MOVED: (mark("A thread that you began is on another board now."), "/posts/{post}"),
-    NotificationKind.THREAD_RETITLED: (mark("A thread that you began has another title now."), "/posts/{post}"),
+    NotificationKind.THREAD_LOCKED: (mark("A thread that you started is closed for now."), "/posts/{post}"),
+    NotificationKind.THREAD_UNLOCKED: (mark("A thread that you started is open again."), "/posts/{post}"),
+    NotificationKind.THREAD_MOVED: (mark("A thread that you started is on another board now."), "/posts/{post}"),
+    NotificationKind.THREAD_RETITLED: (mark("A thread that you started has another title now."), "/posts/{post}"),
     NotificationKind.STATEMENT_ISSUED: (mark("Moderators decided something about you."), "/me/statements/{subject}"),
     NotificationKind.APPEAL_HEARD: (
         mark("Somebody took a second look, as you asked."),
@@ -165,7 +165,7 @@ class Notice:
     """One thing that happened."""
 
     words: str
-    path: str
+    path: str | None  # None: what it is about can be read no longer
     at: datetime
     is_new: bool
 
@@ -213,5 +213,7 @@ def _notice(visit: Visit, row: Any) -> Notice:
     if kind in NEW_POSTS:
         words = NEW_POSTS[kind](visit.language, row.count, row.thread_title)
         return Notice(words, place_of(row.thread_id, row.number), row.at, row.read_at is None)
-    words, path = NOTICES[kind]  # what leads to a post is told for as long as one sees that post
-    return Notice(visit.say(words), path.format(post=row.post_id, subject=row.subject_id), row.at, row.read_at is None)
+    words, place = NOTICES[kind]
+    is_gone = "{post}" in place and row.post_id is None  # a thread of their own that moved out of their sight
+    path = None if is_gone else place.format(post=row.post_id, subject=row.subject_id)
+    return Notice(visit.say(words), path, row.at, row.read_at is None)

@@ -122,13 +122,16 @@ async def _page(visit: Visit) -> LettersPage:
 
 
 def _typed(chosen: WantedLetters) -> dict[str, str]:
-    """Return what somebody would type to choose what they have chosen."""
+    """Return what somebody would type to choose what they have chosen; of a zone that is no longer known, the one that
+    letters go by: else the first of the list would be chosen, unseen.
+    """
+    zone = zone_of(chosen.zone)
     quiet = dict(zip(("quiet_from", "quiet_to"), chosen.quiet or (), strict=False))
-    ends = chosen.paused_until.astimezone(zone_of(chosen.zone)).date() if chosen.paused_until else None
+    ends = chosen.paused_until.astimezone(zone).date() if chosen.paused_until else None
     return {
         "mode": chosen.mode,
         "at": f"{chosen.at:%H:%M}",
-        "zone": chosen.zone,
+        "zone": zone.key,
         **{name: f"{hour:%H:%M}" for name, hour in quiet.items()},
         **({"paused_until": ends.isoformat()} if ends else {}),
     }

@@ -10,7 +10,7 @@ from pydantic_core.core_schema import ErrorType
 
 from forum.api.schemas import RequestBody
 from forum.http.faults import OUR_CODES, code_of, sentence_of
-from forum.http.fields import Line, Number, Text, Uuid, numeric
+from forum.http.fields import Line, Number, SentMoment, Text, Uuid, numeric
 
 LIMITS = ("min_length", "max_length", "gt", "ge", "le", "lt", "expected", "discriminator", "expected_tags")
 
@@ -48,6 +48,7 @@ class Everything(RequestBody):
     one: Uuid | None = None
     at: datetime | None = None
     zoned: AwareDatetime | None = None
+    sent: SentMoment | None = None
     shape: Annotated[Round | Flat, Field(discriminator="kind")] | None = None
     colour: Literal["red", "blue"] = "red"
     inner: Round | None = None
@@ -76,6 +77,9 @@ SAID = [
         "time_without_zone",
         "must be a time with its zone, such as 2026-07-27T16:40:00Z",
     ),
+    # In UTC, or in the zone of whoever reads it, these have no date.
+    ({"sent": "9999-12-31T23:59:59-14:00"}, "year_out_of_reach", "must be between the years 1900 and 2999"),
+    ({"sent": "0001-01-01T00:00:00+14:00"}, "year_out_of_reach", "must be between the years 1900 and 2999"),
     ({"shape": {"kind": "odd"}}, "unknown_value", "'kind' must be one of 'round', 'flat'"),
     ({"shape": {}}, "required", "'kind' is required"),
     ({"shape": 7}, "wrong_type", "must be an object"),

@@ -425,6 +425,25 @@ async def test_nothing_waits_for_a_mail_server_that_hangs(services: Services, se
     assert len(office.came) == 5  # the others had verified their address long ago
 
 
+class ThoughtfulOffice(PostOffice):
+    """An SMTP server that has the words of a mail, and takes long to say that it takes them."""
+
+    async def handle_DATA(self, server: SMTP, session: Any, envelope: Envelope) -> str:  # noqa: N802 (its name)
+        await asyncio.sleep(1.5)
+        return await super().handle_DATA(server, session, envelope)
+
+
+async def test_a_server_that_thinks_about_the_words_for_long_gets_them_once(
+    services: Services, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smtp, "PATIENCE", 1)
+    office = ThoughtfulOffice()
+    await make.member(services, "heron")
+    async with smtp_server(office) as port:
+        await send(services, with_mail(settings, f"smtp://127.0.0.1:{port}?tls=off"), await ask(services))
+    assert (len(office.came), await kept(services, Mail)) == (1, [])
+
+
 # So many to one address
 
 

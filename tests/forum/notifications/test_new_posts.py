@@ -109,15 +109,21 @@ async def test_one_person_is_told_of_one_post_once(
 async def test_who_follows_the_board_hears_of_all_its_threads_but_those_that_are_off(
     app: FastAPI, services: Services, thread: int
 ) -> None:
-    async with make.signed_in(app, "heron") as heron, make.signed_in(app, "otter") as otter:
+    async with (
+        make.signed_in(app, "heron") as heron,
+        make.signed_in(app, "otter") as otter,
+        make.signed_in(app, "wren") as wren,
+    ):
         await follow(heron, "/boards/new-here")
         await follow(otter, "/boards/new-here")
         await follow(otter, f"/threads/{thread}", "off")
+        await follow(wren, "/boards/new-here", "off")
         another = await make.thread(services, "magpie")
-        await make.post(services, "magpie", thread, "@otter, what do you say?")
+        await make.post(services, "magpie", thread, "@otter, what do you say? And @wren?")
         await tell(services)
         assert await told(heron) == [("board_post", thread, 2, 2, 1), ("board_post", another, 1, 1, 1)]
         assert await told(otter) == [("board_post", another, 1, 1, 1)]
+        assert await told(wren) == [("mention", thread, 2, 2, 1)]  # of a board, `off` is what no choice is
 
 
 async def test_a_second_post_raises_the_count_and_comes_to_the_top(

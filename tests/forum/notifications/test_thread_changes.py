@@ -71,6 +71,12 @@ async def test_who_opened_the_thread_is_told_and_nobody_else(
     assert [item["kind"] for item in items] == kinds
     # Also where they may no longer read it: it is their own thread.
     assert [(item["thread_id"], item["number"]) for item in items] == [(thread, 1)] * len(kinds)
+    # They are not led to what they would not find.
+    async with make.signed_in(app, "heron") as heron:
+        led = [await heron.get(f"{API}/posts/{item['post_id']}") for item in items if item["post_id"]]
+        assert [answer.status_code for answer in led] == ([] if change is move else [200] * len(kinds))
+        page = (await heron.get("/me/notices")).text
+    assert [f'href="/posts/{item["post_id"]}"' in page for item in items] == [change is not move] * len(kinds)
     assert await told(app, services, "magpie") == await told(app, services, "orla") == []
 
 
