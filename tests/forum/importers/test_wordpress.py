@@ -229,11 +229,16 @@ def test_users_of_a_dump_are_members_with_their_passwords(tmp_path: Path) -> Non
     active = f'a:2:{{i:0;s:19:"akismet/akismet.php";i:1;s:45:"{lock}/{lock}.php";}}'
     options = (
         "CREATE TABLE `wp_options` (`option_id` int, `option_name` varchar(191), `option_value` longtext);\n"
-        f"INSERT INTO `wp_options` VALUES (1,'active_plugins','{active}'),(2,'home','x');\n"
+        "INSERT INTO `wp_options` VALUES (1,'active_plugins','a:0:{}'),(2,'blog_public','{public}');\n"
+        "CREATE TABLE `wp_sitemeta` (`meta_id` int, `meta_key` varchar(255), `meta_value` longtext);\n"
+        "INSERT INTO `wp_sitemeta` VALUES (1,'active_sitewide_plugins','{active}');\n"
     )
-    dump.write_text(dump.read_text("utf-8") + plugin, "utf-8")
+    sound = dump.read_text("utf-8")
+    dump.write_text(f"{sound}{plugin}{options.replace('{active}', '').replace('{public}', '0')}", "utf-8")
     assert [board.readers for board in read(tmp_path, text, people=dump).boards()] == [Readers.EVERYONE]
-    dump.write_text(dump.read_text("utf-8") + options, "utf-8")
+    dump.write_text(f"{sound}{options.replace('{public}', '-1')}", "utf-8")
+    assert [board.readers for board in read(tmp_path, text, people=dump).boards()] == [Readers.STAFF]
+    dump.write_text(f"{sound}{options.replace('{active}', active)}", "utf-8")
     staging = read(tmp_path, text, people=dump)
     [board] = staging.boards()
     assert board.readers is Readers.STAFF
