@@ -6,11 +6,18 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, NamedTuple, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, TypeAdapter, ValidationError
 
 from forum.core.errors import Invalid
 
 SortKey = TypeVar("SortKey", bound=tuple[Any, ...])
+
+
+def _written(value: object) -> datetime:
+    """Return the moment that `encode` wrote. Pydantic would take a number for seconds since 1970."""
+    if not isinstance(value, str):
+        raise ValueError("not a time")
+    return datetime.fromisoformat(value)
 
 
 def _plausible(moment: datetime) -> datetime:
@@ -21,7 +28,7 @@ def _plausible(moment: datetime) -> datetime:
 
 # What a cursor may hold: values that fit the columns. Others would be a database error instead of a refused cursor.
 Identity = Annotated[int, Field(ge=0, lt=2**63)]
-Instant = Annotated[AwareDatetime, AfterValidator(_plausible)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_plausible)]
 
 
 def encode(*sort_key: object) -> str:
