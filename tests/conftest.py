@@ -4,19 +4,16 @@ import asyncio
 import gc
 import itertools
 import os
-import re
 import shutil
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
 from fastapi import FastAPI
-from passlib.context import CryptContext
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.engine import make_url
@@ -26,7 +23,6 @@ from forum.core import database, embedded_postgres
 from forum.core.settings import Settings
 from forum.http.services import Services
 from forum.passwords import hashing
-from forum.passwords.legacy_hashes import ARGON2_SALT_AND_DIGEST
 from tests.support import make
 
 # Until all tests are loaded: looking for garbage among modules takes a sixth of the time in which they load.
@@ -119,12 +115,7 @@ def _no_wait_for_wrong_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _hashes_are_quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """New passwords and codes are hashed with next to no work; tests of the hashes leave them as they are."""
-    quick = {f"argon2__{name}": value for name, value in make.QUICK_HASHES.items()}
-    pattern = re.compile(rf"\$argon2id\$v=19\$m=8,t=1,p=1{ARGON2_SALT_AND_DIGEST}", re.ASCII)
-    ours = replace(hashing._OURS, pattern=pattern)
-    monkeypatch.setattr(hashing, "_context", CryptContext(schemes=["argon2"], **quick))
-    monkeypatch.setattr(hashing, "_OURS", ours)
-    monkeypatch.setattr(hashing, "_FORMATS", (ours, *hashing._FORMATS[1:]))
+    monkeypatch.setattr(hashing, "OWN_HASHES", make.QUICK_HASHES)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The threads that wait for an adviser, in lanes: what somebody asks, longest wait first, and below it the news."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -13,7 +14,7 @@ from sqlmodel import col
 from forum.content.boards import Board
 from forum.content.lanes import NEWS_DAYS, Lane
 from forum.content.posts.tables import Post, Visibility
-from forum.content.search.plain import plain_text
+from forum.content.search.plain import plain_lines
 from forum.content.threads.claims import ThreadClaim, is_running
 from forum.content.threads.queries import SELECT_VISIBLE, keyset_pages, read_page
 from forum.content.threads.tables import Thread, ThreadState
@@ -197,11 +198,14 @@ async def count_waiting(reader: Reader, viewer: Viewer, now: datetime) -> int | 
 
 
 def first_words(body_html: str) -> str:
-    """Return how a post begins, as plain text without what it quotes."""
-    words = plain_text(body_html)
+    """Return how a post begins, as plain text without what it quotes; each paragraph is a line.
+
+    Lines are kept apart because one can be written from right to left and the next from left to right.
+    """
+    words = "\n".join(plain_lines(body_html))
     if len(words) <= FIRST_WORDS:
         return words
-    return words[:FIRST_WORDS].rpartition(" ")[0] + " …"
+    return re.sub(r"\s\S*\Z", "", words[:FIRST_WORDS]) + " …"
 
 
 def _waiting(row: Any, viewer: Viewer, calendar: WorkingCalendar, target: int, now: datetime) -> WaitingThread:

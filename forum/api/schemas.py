@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from forum.http.fields import Token
 from forum.http.problems import MOST_FAULTS
+from forum.members.viewer import Viewer
 
 
 class RequestBody(BaseModel):
@@ -50,6 +51,11 @@ class Author(ResponseBody):
             name=getattr(row, f"{prefix}_name"),
             title=getattr(row, f"{prefix}_title"),
         )
+
+    @classmethod
+    def of_viewer(cls, viewer: Viewer) -> "Author":
+        """Return the author of what the viewer, who is a member, has just written."""
+        return cls(handle=viewer.handle, name=viewer.name or "", title=viewer.title)
 
 
 Next = Annotated[

@@ -4,7 +4,7 @@ import math
 import string
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request
 from pydantic import BaseModel
@@ -54,18 +54,21 @@ class GuestRepeatKey:
         return None if self.key is None else GuestKey(self.route, self.key, _without_secrets(body))
 
 
+def _key_header(description: str, example: str) -> Any:
+    return Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        pattern=_PATTERN,
+        description=f"{description} {_PROMISE}",
+        examples=[example],
+    )
+
+
 async def _repeat_key(
     request: Request,
     idempotency_key: Annotated[
-        str | None,
-        Header(
-            alias="Idempotency-Key",
-            min_length=1,
-            max_length=200,
-            pattern=_PATTERN,
-            description=f"A new key for each thing that you create. {_PROMISE}",
-            examples=["0197-7f3a-reply-1"],
-        ),
+        str | None, _key_header("A new key for each thing that you create.", "0197-7f3a-reply-1")
     ] = None,
 ) -> RepeatKey:
     return RepeatKey(await any_member(request), request.url.path, idempotency_key)
@@ -75,14 +78,9 @@ async def _guest_repeat_key(
     request: Request,
     idempotency_key: Annotated[
         str | None,
-        Header(
-            alias="Idempotency-Key",
-            min_length=1,
-            max_length=200,
-            pattern=_PATTERN,
-            description="A new random key of at least 128 bits, such as a UUID: whoever has it can ask again what it "
-            f"created. {_PROMISE}",
-            examples=["7f3a0197c25b4d8e9a61f0d2b48c6e35"],
+        _key_header(
+            "A new random key of at least 128 bits, such as a UUID: whoever has it can ask again what it created.",
+            "7f3a0197c25b4d8e9a61f0d2b48c6e35",
         ),
     ] = None,
 ) -> GuestRepeatKey:

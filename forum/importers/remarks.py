@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+ARTICLE = "an article or page"  # what is said beside a remark, where one of WordPress is there, and cannot be read
+
 
 class Remark(StrEnum):
     """What was found, of which record; the report says what becomes of it."""

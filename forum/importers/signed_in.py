@@ -2,7 +2,7 @@
 
 from sqlalchemy import Boolean, literal_column
 
-from forum.passwords.hashing import OURS_BEGIN
+from forum.passwords.hashing import OWN_HASHES
 
 # Of `member` and of the row of `moved` that brought them. A hash is ours from the first sign-in on; but from a forum
 # like this one they come with such a hash, which says nothing.
@@ -12,6 +12,6 @@ SIGNED_IN = f"""(
     OR EXISTS (SELECT FROM device WHERE device.member_id = member.id)
     OR EXISTS (SELECT FROM rules_acceptance WHERE rules_acceptance.member_id = member.id)
     OR EXISTS (SELECT FROM read_mark WHERE read_mark.member_id = member.id)
-    OR (starts_with(member.password_hash, '{OURS_BEGIN}') AND NOT starts_with(moved.source, 'forum '))
+    OR (starts_with(member.password_hash, '{OWN_HASHES.begin}') AND NOT starts_with(moved.source, 'forum '))
 )"""  # noqa: S608 (ours)
 HAS_SIGNED_IN = literal_column(SIGNED_IN, Boolean())

@@ -15,12 +15,12 @@ from forum.passwords.breached_passwords import BreachedPasswords
 from forum.passwords.legacy_hashes import (
     ARGON2_SALT_AND_DIGEST,
     LEGACY_FORMATS,
-    WRAPPED_FORMATS,
     HashFormat,
     argon2_matches,
     as_typed,
     find_format,
     setting_of,
+    wrapped_formats,
 )
 
 # Seconds until somebody learns that a password is wrong, whatever the work: longer than the costliest hash of an old
@@ -28,22 +28,37 @@ from forum.passwords.legacy_hashes import (
 # came from. Nothing is computed while they wait.
 FAILED_AFTER = 0.5
 
-# OWASP's second recommended setting: 19 MiB, two passes, one lane.
-_context = CryptContext(
-    schemes=["argon2"],
-    argon2__type="ID",
-    argon2__memory_cost=19 * 1024,
-    argon2__time_cost=2,
-    argon2__parallelism=1,
-)
-OURS_BEGIN = "$argon2id$v=19$m=19456,t=2,p=1$"  # what a hash begins with that was made here
-_OURS = HashFormat(
-    re.compile(rf"\$argon2id\$v=19\$m=19456,t=2,p=1{ARGON2_SALT_AND_DIGEST}", re.ASCII), as_typed, argon2_matches
-)
-_FORMATS = (_OURS, *LEGACY_FORMATS, *WRAPPED_FORMATS)
+
+class OwnHashes:
+    """Our own hashes: argon2id, with the work that each takes: memory in KiB, passes over it, lanes."""
+
+    def __init__(self, *, memory: int, passes: int, lanes: int) -> None:
+        self._context = CryptContext(
+            schemes=["argon2"],
+            argon2__type="ID",
+            argon2__memory_cost=memory,
+            argon2__time_cost=passes,
+            argon2__parallelism=lanes,
+        )
+        self.begin = f"$argon2id$v=19$m={memory},t={passes},p={lanes}$"
+        pattern = re.escape(self.begin) + ARGON2_SALT_AND_DIGEST
+        self.format = HashFormat(re.compile(pattern, re.ASCII), as_typed, argon2_matches)
+        self.wrapped = wrapped_formats(pattern)
+        self.formats = (self.format, *LEGACY_FORMATS, *self.wrapped)
+
+    def make(self, secret: str) -> str:
+        """Return a new hash of a secret."""
+        return str(self._context.hash(secret))
+
+    def work_in_vain(self) -> None:
+        """Do the work of comparing with a hash, where there is none to compare with."""
+        self._context.dummy_verify()
+
+
+OWN_HASHES = OwnHashes(memory=19 * 1024, passes=2, lanes=1)  # OWASP's second recommended setting
 
 # One thread: hashing releases the interpreter lock, and many sign-ins at once must not take every core.
-_hashing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="passwords")
+HASHING_THREAD = ThreadPoolExecutor(max_workers=1, thread_name_prefix="passwords")
 # Each takes about 30 ms: nobody in the queue waits for more than a few seconds, even under an attack.
 WAITING_AT_MOST = 100
 
@@ -62,7 +77,7 @@ class _Queue:
             raise Overloaded("Too many people are signing in at this moment. Nothing was changed. Please try again.")
         self.waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(_hashing, work, *arguments)
+            return await asyncio.get_running_loop().run_in_executor(HASHING_THREAD, work, *arguments)
         finally:
             self.waiting -= 1
 
@@ -92,12 +107,12 @@ async def hash_new_password(
 
 async def hash_secret(secret: str) -> str:
     """Return the hash to store for a secret that we made ourselves. Raises Overloaded."""
-    return await _queue.run(lambda: str(_context.hash(secret)))
+    return await _queue.run(OWN_HASHES.make, secret)
 
 
 def is_known(stored: str) -> bool:
     """Return whether the password of a hash, from an old board or another forum like this one, opens an account."""
-    return find_format(stored, _FORMATS) is not None
+    return find_format(stored, OWN_HASHES.formats) is not None
 
 
 def hash_to_store(stored: str) -> str | None:
@@ -105,12 +120,12 @@ def hash_to_store(stored: str) -> str | None:
 
     A quick one is hashed once more, for some 30 ms: who moves many people calls it in threads beside the event loop.
     """
-    if find_format(stored, (_OURS, *WRAPPED_FORMATS)):  # of another forum like this one
+    if find_format(stored, (OWN_HASHES.format, *OWN_HASHES.wrapped)):  # of another forum like this one
         return stored
     format_ = find_format(stored, LEGACY_FORMATS)
     if format_ is None or not format_.is_quick:
         return stored if format_ else None
-    return f"$moved${setting_of(stored)}{_context.hash(stored)}"
+    return f"$moved${setting_of(stored)}{OWN_HASHES.make(stored)}"
 
 
 async def verify(password: str, stored: str | None) -> tuple[bool, str | None]:
@@ -136,23 +151,23 @@ class _Checked(NamedTuple):
 
 def _check_and_hash(password: str, about: tuple[str, ...], pointer: str) -> str:
     policy.check_strength(password, about, pointer)
-    return str(_context.hash(password))
+    return OWN_HASHES.make(password)
 
 
 def _verify(password: str, stored: str) -> _Checked:
     began = time.monotonic()
-    format_ = find_format(stored, _FORMATS)
+    format_ = find_format(stored, OWN_HASHES.formats)
     spellings = list(dict.fromkeys([policy.normalise(password), password]))
     try:
         right = format_ and next((text for text in spellings if format_.verify(text, stored)), None)
     except (TypeError, ValueError):  # it only looked like a hash
         right, format_ = None, None
     if right is not None and format_ is not None:
-        is_current = format_ is _OURS and right == spellings[0]
-        return _Checked(True, None if is_current else str(_context.hash(spellings[0])), began)
+        is_current = format_ is OWN_HASHES.format and right == spellings[0]
+        return _Checked(True, None if is_current else OWN_HASHES.make(spellings[0]), began)
     if format_ is None or format_.is_quick:
         # Do the usual amount of work: an attacker can also time how long the next one in the queue waits.
         for _ in spellings:
-            _context.dummy_verify()
+            OWN_HASHES.work_in_vain()
     # Something that is no hash, or asks for too much work, lets nobody in: there is nothing to hide.
     return _Checked(False, None, began if format_ is None and stored.startswith("$") else began + FAILED_AFTER)

@@ -13,7 +13,7 @@ from functools import partial
 import bcrypt
 from passlib.hash import argon2, phpass
 
-ARGON2_SALT_AND_DIGEST = r"\$[A-Za-z\d+/]+\$[A-Za-z\d+/]+"  # argon2's own reader stops at a NUL, and does not say so
+ARGON2_SALT_AND_DIGEST = r"[A-Za-z\d+/]+\$[A-Za-z\d+/]+"  # argon2's own reader stops at a NUL, and does not say so
 _PHPASS_DIGITS = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # where B stands for 2¹³ rounds
 
 
@@ -103,7 +103,7 @@ def _bcrypt_of_phpass_matches(secret: bytes, stored: str) -> bool:
     return _bcrypt_matches(inner[-22:].encode(), "$2y$" + cost_and_salt.replace("\\", "$") + digest)
 
 
-# Of these, somebody who steals the database tries millions in a second: see `WRAPPED_FORMATS`.
+# Of these, somebody who steals the database tries millions in a second: see `wrapped_formats`.
 _PHPBB_PHPASS = HashFormat(re.compile(r"\$H\$[5-9A-D][./\w]{30}", re.ASCII), _phpbb, _phpass_matches, is_quick=True)
 _WORDPRESS_PHPASS = HashFormat(
     re.compile(r"\$P\$[5-9A-D][./\w]{30}", re.ASCII), _wordpress, _phpass_matches, is_quick=True
@@ -115,7 +115,7 @@ LEGACY_FORMATS = (
     _PHPBB_PHPASS,
     HashFormat(re.compile(r"\$2[aby]\$(0[4-9]|1[0-2])\$[./\w]{53}", re.ASCII), _phpbb, _bcrypt_matches),
     HashFormat(
-        re.compile(rf"\$argon2id?\$v=19\$m=\d{{1,5}},t=[1-4],p=[1-4]{ARGON2_SALT_AND_DIGEST}", re.ASCII),
+        re.compile(rf"\$argon2id?\$v=19\$m=\d{{1,5}},t=[1-4],p=[1-4]\${ARGON2_SALT_AND_DIGEST}", re.ASCII),
         _phpbb,
         argon2_matches,
     ),
@@ -134,7 +134,6 @@ LEGACY_FORMATS = (
 
 # Quick hashes that moved here: ours of theirs, `$moved$SETTING$argon2id$…`. The setting is what theirs begins with:
 # from it and a password, theirs is made again, and then ours. So no quick hash is in the database, or in a backup.
-_WRAPPED = r"\$moved\${setting}(\$argon2id\$v=19\$m=19456,t=2,p=1" + ARGON2_SALT_AND_DIGEST + ")"
 _PHPASS_SETTING, _MD5_SETTING = slice(1, 12), "md5"
 
 
@@ -152,18 +151,20 @@ def _wrapped_matches(again: Callable[[bytes, str], str], secret: bytes, stored: 
     return argon2_matches(again(secret, setting).encode(), f"$argon2id${ours}")
 
 
-def _wrapped(
-    setting: str, hashed_texts: Callable[[str], Iterable[str]], again: Callable[[bytes, str], str]
-) -> HashFormat:
-    pattern = re.compile(_WRAPPED.replace("{setting}", setting), re.ASCII)
-    return HashFormat(pattern, hashed_texts, partial(_wrapped_matches, again))
+def wrapped_formats(ours: str) -> tuple[HashFormat, ...]:
+    """Return the formats of quick hashes that were hashed again in our way, which looks like the pattern `ours`."""
 
+    def wrapped(
+        setting: str, hashed_texts: Callable[[str], Iterable[str]], again: Callable[[bytes, str], str]
+    ) -> HashFormat:
+        pattern = re.compile(rf"\$moved\${setting}({ours})", re.ASCII)
+        return HashFormat(pattern, hashed_texts, partial(_wrapped_matches, again))
 
-WRAPPED_FORMATS = (
-    _wrapped(r"H\$[5-9A-D][./\w]{8}", _phpbb, _phpass_again),
-    _wrapped(r"P\$[5-9A-D][./\w]{8}", _wordpress, _phpass_again),
-    _wrapped(_MD5_SETTING, _either_board, _md5_again),
-)
+    return (
+        wrapped(r"H\$[5-9A-D][./\w]{8}", _phpbb, _phpass_again),
+        wrapped(r"P\$[5-9A-D][./\w]{8}", _wordpress, _phpass_again),
+        wrapped(_MD5_SETTING, _either_board, _md5_again),
+    )
 
 
 def setting_of(stored: str) -> str:

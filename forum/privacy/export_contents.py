@@ -110,7 +110,7 @@ async def export_reactions(session: AsyncSession, viewer: Viewer, _now: datetime
 async def export_ignored(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:
     """Return whom the viewer ignores."""
     rows = (await session.execute(IGNORED_BY.query, viewer.query_parameters)).all()
-    return [ExportSection("ignored", "Whom you ignore", items_of(rows))]
+    return [ExportSection("ignored", "People you ignore", items_of(rows))]
 
 
 async def export_searches(session: AsyncSession, viewer: Viewer, _now: datetime) -> Sequence[ExportSection]:

@@ -259,7 +259,7 @@ BY_CODE: Mapping[str, str] = {
     "review_not_within_a_year": mark("The next look comes after the assessment, and within a year of it."),
     "rule_changed": mark("Somebody changed this rule while you were looking at it."),
     "rule_not_found": mark("There is no such rule any more."),
-    "rule_or_law_missing": mark("Say which rule or which law it breaches."),
+    "rule_or_law_missing": mark("Say which rule or which law it breaks."),
     "span_invalid": mark("These words overlap. Please choose them again."),
     "stepped_back": mark("You stepped back from this case. Somebody else decides."),
     "talk_closed": mark("This talk is closed. Nobody can write here now."),

@@ -18,7 +18,6 @@ from forum.http.problems import documented
 from forum.http.responses import json_response
 from forum.http.services import CurrentTransactions, CurrentWork, Route
 from forum.members.tables import Standing
-from forum.members.viewer import Viewer
 from moderation import case_actions, case_file, case_queue
 from moderation.api.statements import Renaming
 from moderation.case_file import AppealFile, CaseFile
@@ -415,7 +414,7 @@ async def claim_case(id: Uuid, viewer: CurrentMember, work: CurrentWork, take_ov
     """Claim a case for ten minutes, or renew your claim. With a reason, take it over from somebody else."""
     reason = take_over.reason if take_over else None
     until = await case_actions.claim(work, viewer, id, takeover_reason=reason)
-    return json_response(Claim(by=_author(viewer), until=until))
+    return json_response(Claim(by=Author.of_viewer(viewer), until=until))
 
 
 @router.delete("/cases/{id}/claim", status_code=204, responses=documented(401, 403, 404, 422))
@@ -440,7 +439,7 @@ async def note_case(
 ) -> Response:
     """Write a note about a case for the other moderators. It renews your claim."""
     note = await case_actions.add_note(work, viewer, id, wanted.text, repeat=key.of(wanted))
-    return json_response(CaseNote.of_row(note, by=_author(viewer)), 201)
+    return json_response(CaseNote.of_row(note, by=Author.of_viewer(viewer)), 201)
 
 
 def _full_case(file: CaseFile) -> FullCase:
@@ -484,7 +483,3 @@ def _appeal(file: AppealFile) -> HeardAppeal:
         hearers=file.deciders,
         renamed=Renaming.model_validate(file.renamed) if file.renamed else None,
     )
-
-
-def _author(viewer: Viewer) -> Author:
-    return Author(handle=viewer.handle or "", name=viewer.name or "", title=viewer.title)

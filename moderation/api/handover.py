@@ -70,5 +70,4 @@ async def leave_handover_note(
 ) -> Response:
     """Leave a note for the next shift: for the board's moderators. It cannot be changed or deleted."""
     note = await handover.add_note(work, viewer, slug, wanted.text, repeat=key.of(wanted))
-    author = Author(handle=viewer.handle or "", name=viewer.name or "", title=viewer.title)
-    return json_response(HandoverNote.of_row(note, by=author), 201)
+    return json_response(HandoverNote.of_row(note, by=Author.of_viewer(viewer)), 201)

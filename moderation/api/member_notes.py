@@ -11,7 +11,6 @@ from forum.http.idempotency_key import IdempotencyKey
 from forum.http.problems import documented
 from forum.http.responses import json_response
 from forum.http.services import CurrentWork, Route
-from forum.members.viewer import Viewer
 from moderation import member_notes
 
 router = APIRouter(prefix="/moderation", tags=["moderation"], route_class=Route)
@@ -71,8 +70,4 @@ async def note_member(
 ) -> Response:
     """Write a note on a member for the other moderators. It cannot be changed or deleted."""
     note = await member_notes.add_note(work, viewer, handle, wanted.text, repeat=key.of(wanted))
-    return json_response(MemberNote.of_row(note, by=_author(viewer)), 201)
-
-
-def _author(viewer: Viewer) -> Author:
-    return Author(handle=viewer.handle or "", name=viewer.name or "", title=viewer.title)
+    return json_response(MemberNote.of_row(note, by=Author.of_viewer(viewer)), 201)

@@ -101,5 +101,4 @@ async def note_danger_case(
 ) -> Response:
     """Note what was done for somebody in danger, to whom it was referred and when, for whoever decides the case."""
     note = await safeguarding.add_note(work, viewer, id, wanted.text, repeat=key.of(wanted))
-    by = Author(handle=viewer.handle or "", name=viewer.name or "", title=viewer.title)
-    return json_response(CaseNote.of_row(note, by=by), 201)
+    return json_response(CaseNote.of_row(note, by=Author.of_viewer(viewer)), 201)

@@ -142,9 +142,9 @@ class CasePage(ModerationPage):
         return groups
 
     @property
-    def names_rules(self) -> bool:
-        """Whether rules are shown at once: also where somebody who reported it named one."""
-        return super().names_rules or any(report.rules for report in self.screen.file.reports)
+    def named_rules(self) -> Collection[int]:
+        """The numbers of the rules that stand at hand: those that somebody who reported it named."""
+        return {number for report in self.screen.file.reports for number in report.rules}
 
     @property
     def board_choices(self) -> Sequence[tuple[str, str]]:

@@ -184,7 +184,7 @@ class ConcernsPage(ModerationPage):
     """The concerns that somebody leads."""
 
     template: ClassVar[str] = "moderation/concerns.html"
-    section: ClassVar[str] = "/safeguarding"
+    section: ClassVar[str] = PATH
 
     rows: Rows
     state: ConcernState
@@ -196,7 +196,7 @@ class ConcernPage(ModerationPage):
     """Everything of one concern, and what its leads can do."""
 
     template: ClassVar[str] = "moderation/concern.html"
-    section: ClassVar[str] = "/safeguarding"
+    section: ClassVar[str] = PATH
 
     file: ConcernFile
     today: date
@@ -223,7 +223,7 @@ class ConcernAuditPage(ModerationPage):
     """Who read a concern, and what they did."""
 
     template: ClassVar[str] = "moderation/concern_audit.html"
-    section: ClassVar[str] = "/safeguarding"
+    section: ClassVar[str] = PATH
     deeds: ClassVar[Mapping[str, str]] = DEEDS
 
     rows: Rows

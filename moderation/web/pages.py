@@ -1,6 +1,6 @@
 """What pages of moderation share: their place in the navigation, words for names, and what a form was sent with."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import ClassVar
@@ -48,9 +48,15 @@ class ModerationPage(FormPage):
         return error if isinstance(error, Conflict) and error.facts.get("changed_at") else None
 
     @property
-    def names_rules(self) -> bool:
-        """Whether the rules to choose from are shown at once: some were chosen, or something was not right."""
-        return self.form.error is not None or any(self.form.values.get(name) for name in ("rules", "law"))
+    def named_rules(self) -> Collection[int]:
+        """The numbers of the rules that stand at hand: those that somebody who reported it named."""
+        return ()
+
+    @property
+    def shows_rules(self) -> bool:
+        """Whether all other rules are shown at once, too: one was chosen, or something was not right."""
+        is_other = any(number not in map(str, self.named_rules) for number in self.form.lists.get("rules", ()))
+        return self.form.error is not None or is_other or bool(self.form.values.get("law"))
 
     def chose(self, name: str, value: object) -> bool:
         """Return whether a choice was ticked before the form was shown again."""

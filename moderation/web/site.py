@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from forum.web.languages import mark
 from forum.web.pages import Entry, PostLink
 from moderation.case_queue import sees_queue
+from moderation.concerns.queries import leads_concerns
 from moderation.safeguarding import sees_dangers
 from moderation.web import (
     assessments,
@@ -92,6 +93,7 @@ TEMPLATES = Path(__file__).with_name("templates")
 ENTRIES = (
     Entry(SECTION, mark("Moderation"), sees_queue, is_work=True),
     Entry(safeguarding.SECTION, mark("Safeguarding"), sees_dangers, is_work=True),
+    Entry(concerns.PATH, mark("Concerns"), leads_concerns, is_work=True),
 )
 POST_LINKS = (
     PostLink("/moderation/posts/{id}/case", mark("Look into this"), frozenset({"moderator"})),

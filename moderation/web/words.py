@@ -10,7 +10,7 @@ CATEGORIES: Mapping[str, str] = {
     "intimate_image": mark("An intimate picture"),
     "illegal": mark("It may be against the law"),
     "personal_information": mark("It gives away who somebody is"),
-    "rule": mark("It may breach a rule"),
+    "rule": mark("It may break a rule"),
     "appeal": mark("Somebody asks for a second look"),
     "held": mark("It waits before others see it"),
     "other": mark("Something else"),
@@ -184,7 +184,7 @@ DETAILS: Mapping[str, str] = {
 EFFECTS: Mapping[str, str] = {
     "tell": mark("Point it out"),
     "ask": mark("Ask"),
-    "ask_and_case": mark("Ask; a moderator looks afterwards"),
+    "ask_and_case": mark("Ask; a moderator looks later"),
     "ask_and_hold": mark("Ask; it waits for a moderator"),
 }
 # What is known of the account of somebody new.

@@ -5,10 +5,10 @@ import base64
 import json
 import re
 from datetime import datetime, timedelta
+from itertools import product
 from typing import Any
 
 import httpx
-import pytest
 from fastapi import FastAPI
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -105,40 +105,38 @@ PERSONAL = [
 ]
 
 
-@pytest.mark.parametrize("path", SHARED + PERSONAL)
-async def test_who_has_these_very_bytes_is_told_so_and_sent_nothing(
-    path: str, app: FastAPI, services: Services
-) -> None:
+async def test_who_has_these_very_bytes_is_told_so_and_sent_nothing(app: FastAPI, services: Services) -> None:
     thread, post = await _talk(services)
-    address = API + path.format(slug="new-here", handle="heron", thread=thread, post=post, number=10)
     async with make.signed_in(app, "orla", Role.MODERATOR) as orla:
-        first = await orla.get(address)
-        assert (first.status_code, first.headers["content-type"]) == (200, "application/json")
-        tag = first.headers["etag"]
-        assert tag.startswith('W/"')
-        for known in (tag, tag.removeprefix("W/"), f'"another", {tag}', "*"):
-            again = await orla.get(address, headers={"If-None-Match": known})
-            assert (again.status_code, again.content) == (304, b"")
-            for name in ("etag", "cache-control", "vary"):
-                assert again.headers[name] == first.headers[name]
-        for unknown in ('"another"', tag.strip('"'), ""):
-            again = await orla.get(address, headers={"If-None-Match": unknown})
-            assert (again.status_code, again.content) == (200, first.content)
-        # What everybody of a kind sees may be kept and asked about; what is one's own is never kept.
-        kept = "private, no-cache" if path in SHARED else "private, no-store"
-        assert first.headers["cache-control"] == kept
-        assert {"Authorization", "Cookie"} <= {name.strip() for name in first.headers["vary"].split(",")}
+        for path in SHARED + PERSONAL:
+            address = API + path.format(slug="new-here", handle="heron", thread=thread, post=post, number=10)
+            first = await orla.get(address)
+            assert (first.status_code, first.headers["content-type"]) == (200, "application/json"), path
+            tag = first.headers["etag"]
+            assert tag.startswith('W/"'), path
+            for known in (tag, tag.removeprefix("W/"), f'"another", {tag}', "*"):
+                again = await orla.get(address, headers={"If-None-Match": known})
+                assert (again.status_code, again.content) == (304, b""), (path, known)
+                for name in ("etag", "cache-control", "vary"):
+                    assert again.headers[name] == first.headers[name], path
+            for unknown in ('"another"', tag.strip('"'), ""):
+                again = await orla.get(address, headers={"If-None-Match": unknown})
+                assert (again.status_code, again.content) == (200, first.content), (path, unknown)
+            # What everybody of a kind sees may be kept and asked about; what is one's own is never kept.
+            kept = "private, no-cache" if path in SHARED else "private, no-store"
+            assert first.headers["cache-control"] == kept, path
+            assert {"Authorization", "Cookie"} <= {name.strip() for name in first.headers["vary"].split(",")}, path
 
 
-@pytest.mark.parametrize("path", SHARED)
 async def test_a_shared_page_is_the_same_bytes_for_every_ordinary_reader(
-    path: str, app: FastAPI, services: Services, guest: httpx.AsyncClient
+    app: FastAPI, services: Services, guest: httpx.AsyncClient
 ) -> None:
     thread, post = await _talk(services)
-    address = API + path.format(slug="new-here", handle="heron", thread=thread, post=post, number=10)
     async with make.signed_in(app, "heron") as heron, make.signed_in(app, "magpie") as magpie:
-        answers = [await reader.get(address) for reader in (guest, heron, magpie)]
-    assert len({(answer.headers["etag"], answer.content) for answer in answers}) == 1
+        for path in SHARED:
+            address = API + path.format(slug="new-here", handle="heron", thread=thread, post=post, number=10)
+            answers = [await reader.get(address) for reader in (guest, heron, magpie)]
+            assert len({(answer.headers["etag"], answer.content) for answer in answers}) == 1, path
 
 
 def test_every_read_of_the_forum_is_in_one_of_the_two_tables(app: FastAPI) -> None:
@@ -183,29 +181,30 @@ async def test_a_page_that_changed_has_another_etag(app: FastAPI, services: Serv
 # Lists: one kind of cursor, one kind of link.
 
 
-@pytest.mark.parametrize("path", ["/boards/new-here/threads", "/threads/{thread}/posts", "/adviser/threads"])
-async def test_a_list_says_where_it_goes_on_in_its_body_and_in_a_link(
-    path: str, app: FastAPI, services: Services
-) -> None:
+LISTS = ("/boards/new-here/threads", "/threads/{thread}/posts", "/adviser/threads")
+
+
+async def test_a_list_says_where_it_goes_on_in_its_body_and_in_a_link(app: FastAPI, services: Services) -> None:
     thread, _ = await _talk(services, replies=2)
     for _ in range(2):
         await make.thread(services, "heron")
-    address = API + path.format(thread=thread)
     async with make.signed_in(app, "suzie", Role.ADVISER) as suzie:
-        all_of_it = (await suzie.get(address)).json()
-        assert all_of_it["next"] is None
-        assert len(all_of_it["items"]) == 3
-        page, found = await suzie.get(address, params={"limit": 1}), []
-        for _ in range(3):
-            found += page.json()["items"]
-            if page.json()["next"] is None:
-                break
-            link = page.links["next"]["url"]
-            assert httpx.URL(link).params["after"] == page.json()["next"]
-            assert httpx.URL(link).params["limit"] == "1"
-            page = await suzie.get(link)
-        assert "link" not in page.headers
-        assert found == all_of_it["items"]
+        for path in LISTS:
+            address = API + path.format(thread=thread)
+            all_of_it = (await suzie.get(address)).json()
+            assert all_of_it["next"] is None, path
+            assert len(all_of_it["items"]) == 3, path
+            page, found = await suzie.get(address, params={"limit": 1}), []
+            for _ in range(3):
+                found += page.json()["items"]
+                if page.json()["next"] is None:
+                    break
+                link = page.links["next"]["url"]
+                assert httpx.URL(link).params["after"] == page.json()["next"], path
+                assert httpx.URL(link).params["limit"] == "1", path
+                page = await suzie.get(link)
+            assert "link" not in page.headers, path
+            assert found == all_of_it["items"], path
 
 
 async def test_a_link_keeps_what_was_asked_and_forgets_where_it_began(
@@ -260,14 +259,12 @@ FORGED = [
 ]
 
 
-@pytest.mark.parametrize("path", ["/boards/new-here/threads", "/threads/{thread}/posts", "/adviser/threads"])
-async def test_a_forged_cursor_is_refused_by_name(path: str, app: FastAPI, services: Services) -> None:
+async def test_a_forged_cursor_is_refused_by_name(app: FastAPI, services: Services) -> None:
     thread, _ = await _talk(services)
-    address = API + path.format(thread=thread)
     async with make.signed_in(app, "suzie", Role.ADVISER) as suzie:
-        for after in FORGED:
-            answer = await suzie.get(address, params={"after": after})
-            assert answer.status_code == 422, (after, answer.text)
+        for path, after in product(LISTS, FORGED):
+            answer = await suzie.get(API + path.format(thread=thread), params={"after": after})
+            assert answer.status_code == 422, (path, after, answer.text)
             assert _pointers(answer) == ["query/after"]
 
 
@@ -291,18 +288,14 @@ async def test_a_cursor_belongs_to_its_list(app: FastAPI, services: Services) ->
                 assert answer.status_code == (200 if cursor == own else 422)
 
 
-@pytest.mark.parametrize("path", ["/boards/new-here/threads", "/threads/{thread}/posts", "/adviser/threads"])
-@pytest.mark.parametrize(
-    ("limit", "status"),
-    [("1", 200), ("100", 200), ("101", 422), ("0", 422), ("-1", 422), ("x", 422), ("", 422), ("1.5", 422)],
-)
-async def test_a_page_has_1_to_100_items(path: str, limit: str, status: int, app: FastAPI, services: Services) -> None:
+async def test_a_page_has_1_to_100_items(app: FastAPI, services: Services) -> None:
     thread, _ = await _talk(services)
     async with make.signed_in(app, "suzie", Role.ADVISER) as suzie:
-        answer = await suzie.get(API + path.format(thread=thread), params={"limit": limit})
-    assert answer.status_code == status
-    if status == 422:
-        assert _pointers(answer) == ["query/limit"]
+        for path, limit in product(LISTS, ("1", "100", "101", "0", "-1", "x", "", "1.5")):
+            answer = await suzie.get(API + path.format(thread=thread), params={"limit": limit})
+            assert answer.status_code == (200 if limit in {"1", "100"} else 422), (path, limit)
+            if answer.status_code == 422:
+                assert _pointers(answer) == ["query/limit"], (path, limit)
 
 
 async def test_a_page_has_20_items_unless_it_is_asked_for_more(services: Services, guest: httpx.AsyncClient) -> None:
@@ -331,89 +324,83 @@ async def test_a_misspelt_parameter_is_refused_everywhere(app: FastAPI, guest: h
 # Errors: one shape.
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "content", "status", "kind", "pointers"),
-    [
-        ("GET", "/nowhere", None, 404, "/problems/not-found", None),
-        ("GET", "/threads/999999", None, 404, "/problems/not-found", None),
-        ("PUT", "/boards", None, 405, "/problems/method-not-allowed", None),
-        ("GET", "/threads/abc", None, 422, "/problems/validation-failed", ["path/id"]),
-        ("GET", "/threads/0", None, 422, "/problems/validation-failed", ["path/id"]),
-        ("GET", f"/threads/{2**63}", None, 422, "/problems/validation-failed", ["path/id"]),
-        ("GET", "/boards/New%20Here", None, 422, "/problems/validation-failed", ["path/slug"]),
-        ("GET", "/boards/new-here%0A", None, 422, "/problems/validation-failed", ["path/slug"]),
-        ("GET", "/threads/{thread}/posts?from=0", None, 422, "/problems/validation-failed", ["query/from"]),
-        ("GET", f"/threads/{{thread}}/posts?from={2**31}", None, 422, "/problems/validation-failed", ["query/from"]),
-        (
-            "GET",
-            "/threads/{thread}/posts?adviser=maybe",
-            None,
-            422,
-            "/problems/validation-failed",
-            ["query/adviser"],
-        ),
-        ("POST", "/threads/{thread}/posts", b"", 422, "/problems/validation-failed", ["#"]),
-        ("POST", "/threads/{thread}/posts", b"{", 422, "/problems/validation-failed", ["#"]),
-        ("POST", "/threads/{thread}/posts", b"[1]", 422, "/problems/validation-failed", ["#"]),
-        ("POST", "/threads/{thread}/posts", b"null", 422, "/problems/validation-failed", ["#"]),
-        ("POST", "/threads/{thread}/posts", b'"\xff"', 422, "/problems/validation-failed", ["#"]),
-        ("POST", "/threads/{thread}/posts", b"{}", 422, "/problems/validation-failed", ["#/body_markdown"]),
-        (
-            "POST",
-            "/threads/{thread}/posts",
-            b'{"body_markdown": 7}',
-            422,
-            "/problems/validation-failed",
-            ["#/body_markdown"],
-        ),
-        (
-            "POST",
-            "/threads/{thread}/posts",
-            b'{"body_markdown": "Hello", "reply_two": 1, "reply_to": "one"}',
-            422,
-            "/problems/validation-failed",
-            ["#/reply_to", "#/reply_two"],
-        ),
-        (
-            "POST",
-            "/threads/{thread}/posts",
-            b'{"body_markdown": "\\ud83d and \\u0000"}',
-            422,
-            "/problems/validation-failed",
-            ["#/body_markdown"],
-        ),
-        (
-            "POST",
-            "/boards/nowhere/threads",
-            b'{"title": "Hello", "body_markdown": "x"}',
-            404,
-            "/problems/not-found",
-            None,
-        ),
-        ("PATCH", "/posts/{post}", b'{"revision": 9, "body_markdown": "x"}', 409, "/problems/stale", None),
-        ("GET", "/adviser/threads", None, 403, "/problems/forbidden", None),
-    ],
-)
-async def test_every_error_is_a_problem_document(
-    method: str,
-    path: str,
-    content: bytes | None,
-    status: int,
-    kind: str,
-    pointers: list[str] | None,
-    app: FastAPI,
-    services: Services,
-) -> None:
+MISTAKES = [
+    ("GET", "/nowhere", None, 404, "/problems/not-found", None),
+    ("GET", "/threads/999999", None, 404, "/problems/not-found", None),
+    ("PUT", "/boards", None, 405, "/problems/method-not-allowed", None),
+    ("GET", "/threads/abc", None, 422, "/problems/validation-failed", ["path/id"]),
+    ("GET", "/threads/0", None, 422, "/problems/validation-failed", ["path/id"]),
+    ("GET", f"/threads/{2**63}", None, 422, "/problems/validation-failed", ["path/id"]),
+    ("GET", "/boards/New%20Here", None, 422, "/problems/validation-failed", ["path/slug"]),
+    ("GET", "/boards/new-here%0A", None, 422, "/problems/validation-failed", ["path/slug"]),
+    ("GET", "/threads/{thread}/posts?from=0", None, 422, "/problems/validation-failed", ["query/from"]),
+    ("GET", f"/threads/{{thread}}/posts?from={2**31}", None, 422, "/problems/validation-failed", ["query/from"]),
+    (
+        "GET",
+        "/threads/{thread}/posts?adviser=maybe",
+        None,
+        422,
+        "/problems/validation-failed",
+        ["query/adviser"],
+    ),
+    ("POST", "/threads/{thread}/posts", b"", 422, "/problems/validation-failed", ["#"]),
+    ("POST", "/threads/{thread}/posts", b"{", 422, "/problems/validation-failed", ["#"]),
+    ("POST", "/threads/{thread}/posts", b"[1]", 422, "/problems/validation-failed", ["#"]),
+    ("POST", "/threads/{thread}/posts", b"null", 422, "/problems/validation-failed", ["#"]),
+    ("POST", "/threads/{thread}/posts", b'"\xff"', 422, "/problems/validation-failed", ["#"]),
+    ("POST", "/threads/{thread}/posts", b"{}", 422, "/problems/validation-failed", ["#/body_markdown"]),
+    (
+        "POST",
+        "/threads/{thread}/posts",
+        b'{"body_markdown": 7}',
+        422,
+        "/problems/validation-failed",
+        ["#/body_markdown"],
+    ),
+    (
+        "POST",
+        "/threads/{thread}/posts",
+        b'{"body_markdown": "Hello", "reply_two": 1, "reply_to": "one"}',
+        422,
+        "/problems/validation-failed",
+        ["#/reply_to", "#/reply_two"],
+    ),
+    (
+        "POST",
+        "/threads/{thread}/posts",
+        b'{"body_markdown": "\\ud83d and \\u0000"}',
+        422,
+        "/problems/validation-failed",
+        ["#/body_markdown"],
+    ),
+    (
+        "POST",
+        "/boards/nowhere/threads",
+        b'{"title": "Hello", "body_markdown": "x"}',
+        404,
+        "/problems/not-found",
+        None,
+    ),
+    ("PATCH", "/posts/{post}", b'{"revision": 9, "body_markdown": "x"}', 409, "/problems/stale", None),
+    ("GET", "/adviser/threads", None, 403, "/problems/forbidden", None),
+]
+
+
+async def test_every_error_is_a_problem_document(app: FastAPI, services: Services) -> None:
     thread, post = await _talk(services)
     async with make.signed_in(app, "heron") as heron:
-        address = API + path.format(thread=thread, post=post)
-        answer = await heron.request(method, address, content=content, headers={"Content-Type": "application/json"})
-    assert answer.headers["content-type"] == PROBLEM
-    problem = answer.json()
-    assert (answer.status_code, problem["status"], problem["type"]) == (status, status, kind)
-    assert problem["title"]
-    assert problem["detail"]
-    assert sorted(fault["pointer"] for fault in problem.get("errors") or []) == (pointers or [])
+        for method, path, content, status, kind, pointers in MISTAKES:
+            address, headers = API + path.format(thread=thread, post=post), {"Content-Type": "application/json"}
+            answer = await heron.request(method, address, content=content, headers=headers)
+            assert answer.headers["content-type"] == PROBLEM, path
+            problem = answer.json()
+            assert (answer.status_code, problem["status"], problem["type"]) == (status, status, kind), (path, content)
+            assert problem["title"], path
+            assert problem["detail"], path
+            assert sorted(fault["pointer"] for fault in problem.get("errors") or []) == (pointers or []), (
+                path,
+                content,
+            )
 
 
 async def test_who_is_not_signed_in_is_told_how_to(guest: httpx.AsyncClient) -> None:
@@ -624,13 +611,14 @@ async def test_a_key_is_forgotten_after_a_day(app: FastAPI, services: Services) 
         assert await _rows(services, SafeRepeat) == 1
 
 
-@pytest.mark.parametrize("key", ["", " ", "two words", "x" * 201, "schlüssel".encode(), "\x7f"])
-async def test_a_key_is_1_to_200_printable_characters(key: str | bytes, app: FastAPI, services: Services) -> None:
+async def test_a_key_is_1_to_200_printable_characters(app: FastAPI, services: Services) -> None:
     thread, _ = await _talk(services)
+    address, words = f"{API}/threads/{thread}/posts", {"body_markdown": "I see"}
     async with make.signed_in(app, "heron") as heron:
-        headers: Any = [("Idempotency-Key", key)]
-        answer = await heron.post(f"{API}/threads/{thread}/posts", json={"body_markdown": "I see"}, headers=headers)
-    assert (answer.status_code, _pointers(answer)) == (422, ["header/Idempotency-Key"])
+        for key in ("", " ", "two words", "x" * 201, "schlüssel".encode(), "\x7f"):
+            headers: Any = [("Idempotency-Key", key)]
+            answer = await heron.post(address, json=words, headers=headers)
+            assert (answer.status_code, _pointers(answer)) == (422, ["header/Idempotency-Key"]), key
 
 
 async def test_a_key_never_keeps_the_words(app: FastAPI, services: Services) -> None:

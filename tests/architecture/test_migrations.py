@@ -4,8 +4,8 @@ import asyncio
 import inspect
 import os
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from itertools import pairwise
 
 import pytest
 from alembic import command
@@ -311,29 +311,21 @@ DATA: dict[str, list[str]] = {
 @pytest.fixture
 async def empty(server: embedded_postgres.Server, operator: AsyncConnection) -> AsyncIterator[AsyncEngine]:
     """A database in which nothing has run."""
-    async with copy_of("template1", server, operator) as engine:
-        yield engine
-
-
-@pytest.fixture(scope="module")
-async def going_up(server: embedded_postgres.Server, operator: AsyncConnection) -> AsyncIterator[str]:
-    """The address of a database that goes up revision by revision, empty: tests go on with copies of it."""
-    await operator.execute(text("CREATE DATABASE going_up"))
-    yield database_called(server.url, "going_up")
-    await operator.execute(text("DROP DATABASE going_up WITH (FORCE)"))
-
-
-@asynccontextmanager
-async def copy_of(
-    template: str, server: embedded_postgres.Server, operator: AsyncConnection
-) -> AsyncIterator[AsyncEngine]:
-    await operator.execute(text(f"CREATE DATABASE migrating TEMPLATE {template} STRATEGY FILE_COPY"))
+    await operator.execute(text("CREATE DATABASE migrating TEMPLATE template1 STRATEGY FILE_COPY"))
     engine = create_async_engine(database_called(server.url, "migrating"))
     try:
         yield engine
     finally:
         await engine.dispose()
         await operator.execute(text("DROP DATABASE migrating WITH (FORCE)"))
+
+
+@pytest.fixture
+async def migrated(database_url: str) -> AsyncIterator[AsyncEngine]:
+    """A database in which all have run."""
+    engine = create_async_engine(database_url)
+    yield engine
+    await engine.dispose()
 
 
 async def migrate(engine: AsyncEngine, revision: str) -> None:
@@ -350,55 +342,61 @@ async def counts(engine: AsyncEngine) -> dict[str, int]:
         return {table: await connection.scalar(text(f'SELECT count(*) FROM "{table}"')) or 0 for table in tables}
 
 
-def with_other_data() -> list[str]:
-    """The first revision of each kind of data, and the last: those between are passed through with the same data."""
-    first = {id(data): revision for revision, data in reversed(DATA.items())}
-    return sorted({*first.values(), REVISIONS[-2]})
-
-
-def test_each_revision_before_the_last_has_its_data() -> None:
+def test_each_revision_before_the_last_has_its_data_and_that_of_all_before_it() -> None:
     assert list(DATA) == REVISIONS[:-1]
+    assert all(later[: len(earlier)] == earlier for earlier, later in pairwise(DATA.values()))
 
 
-@pytest.mark.parametrize("revision", with_other_data())
-async def test_a_forum_with_data_comes_up_from_each_earlier_revision(
-    going_up: str, server: embedded_postgres.Server, operator: AsyncConnection, revision: str
-) -> None:
-    await asyncio.to_thread(database.migrate, going_up, revision)
-    async with copy_of("going_up", server, operator) as earlier:
-        async with earlier.begin() as connection:
-            for statement in DATA[revision]:
-                await connection.execute(text(statement))
-        before = await counts(earlier)
-        await migrate(earlier, "head")
-        after = await counts(earlier)
-        assert {table: after[table] for table in before} == before
-        assert after["persona"] == after["member"]
-        assert after["case_post"] == after["moderation_case"]
-        async with earlier.connect() as connection:
-            tallied = await connection.execute(
-                text("SELECT persona_id = (SELECT id FROM member), posts FROM post_tally")
-            )
-            assert tallied.all() == [(True, 1)]
+async def insert(engine: AsyncEngine, data: Sequence[str]) -> dict[str, int]:
+    """Run these statements, and return how many rows each table has then."""
+    async with engine.begin() as connection:
+        for statement in data:
+            await connection.execute(text(statement))
+    return await counts(engine)
+
+
+async def all_is_there(engine: AsyncEngine, before: dict[str, int]) -> None:
+    after = await counts(engine)
+    assert {table: after[table] for table in before} == before
+    assert after["persona"] == after["member"]
+    assert after["case_post"] == after["moderation_case"]
+    async with engine.connect() as connection:
+        tallied = await connection.execute(text("SELECT persona_id = (SELECT id FROM member), posts FROM post_tally"))
+        assert tallied.all() == [(True, 1)]
+
+
+async def test_a_forum_with_data_comes_up_from_each_earlier_revision(empty: AsyncEngine) -> None:
+    """One forum that lives through all of them, and at each gets what it can hold from then on."""
+    data, before = list[str](), dict[str, int]()
+    for revision, of_revision in DATA.items():
+        if len(of_revision) > len(data):
+            await migrate(empty, revision)
+            after = await counts(empty)
+            assert {table: after[table] for table in before} == before, revision
+            before = await insert(empty, of_revision[len(data) :])
+            data = of_revision
+    await migrate(empty, "head")
+    await all_is_there(empty, before)
+
+
+async def test_what_was_written_under_the_release_before_comes_up(empty: AsyncEngine) -> None:
+    await migrate(empty, REVISIONS[-2])
+    before = await insert(empty, DATA[REVISIONS[-2]])
+    await migrate(empty, "head")
+    await all_is_there(empty, before)
 
 
 async def test_an_open_appeal_bars_whoever_took_the_decision(empty: AsyncEngine) -> None:
     await migrate(empty, "0011")
-    async with empty.begin() as connection:
-        for statement in ELEVENTH:
-            await connection.execute(text(statement))
+    await insert(empty, ELEVENTH)
     await migrate(empty, "head")
     async with empty.connect() as connection:
         barred = await connection.scalar(text("SELECT barred_id FROM moderation_case WHERE kind = 'appeal'"))
         assert barred == await connection.scalar(text("SELECT decided_by FROM decision"))
 
 
-async def test_what_the_previous_release_reports_while_this_migrates_is_taken(empty: AsyncEngine) -> None:
-    await migrate(empty, "head")
-    async with empty.begin() as connection:
-        for statement in SECOND:
-            await connection.execute(text(statement))
-    assert (await counts(empty))["report"] == 1
+async def test_what_the_previous_release_reports_while_this_migrates_is_taken(migrated: AsyncEngine) -> None:
+    assert (await insert(migrated, SECOND))["report"] == 1
 
 
 async def test_every_migration_can_be_taken_back_and_done_again(empty: AsyncEngine) -> None:
@@ -428,11 +426,9 @@ async def test_two_processes_that_migrate_at_once_do_it_once(empty: AsyncEngine)
         assert await connection.scalar(text("SELECT version_num FROM alembic_version")) == REVISIONS[-1]
 
 
-async def test_an_ordinary_post_is_kept_as_it_is_and_a_long_one_packed(empty: AsyncEngine) -> None:
-    await migrate(empty, "head")
-    async with empty.begin() as connection:
-        for statement in FIRST:
-            await connection.execute(text(statement))
+async def test_an_ordinary_post_is_kept_as_it_is_and_a_long_one_packed(migrated: AsyncEngine) -> None:
+    await insert(migrated, FIRST)
+    async with migrated.begin() as connection:
         sizes = []
         for length in (1200, 20_000):
             words = {"said": "I see. " * (length // 7)}

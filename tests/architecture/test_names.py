@@ -3,8 +3,10 @@
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import pytest
 
 from forum.core import errors
 from forum.http import faults
@@ -24,81 +26,83 @@ FINE_ENOUGH = {
 CODED = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.ForumError)}
 
 
-def domain() -> Iterator[tuple[Path, ast.Module]]:
-    """Every module below the surfaces, whose models mirror the domain's names."""
-    for path, module in everything():
-        if not {"api", "web"} & set(path.relative_to(ROOT).parts):
-            yield path, module
+@dataclass
+class Source:
+    """What the tests below want to know of the program, from one walk through all of it."""
+
+    classes: Counter[str] = field(default_factory=Counter)  # below the surfaces, whose models mirror the domain's names
+    raised: list[tuple[str, ast.Call]] = field(default_factory=list)  # every place where an error of ours is made
+    codes: set[str] = field(default_factory=set)  # every code that is written out
+    policies: set[str] = field(default_factory=set)  # every limit that is counted
+
+    def take(self, path: str, node: ast.AST, *, is_domain: bool) -> None:
+        if isinstance(node, ast.ClassDef) and is_domain:
+            self.classes[node.name] += 1
+        if isinstance(node, ast.keyword) and node.arg == "code" and isinstance(node.value, ast.Constant):
+            self.codes.add(str(node.value.value))
+        if not isinstance(node, ast.Call):
+            return
+        name, arguments = called(node), node.args
+        if name.removeprefix("errors.") in CODED:
+            self.raised.append((f"{path}:{node.lineno}", node))
+        if name == "Refusal" and isinstance(arguments[0], ast.Constant):
+            self.codes.add(str(arguments[0].value))
+        if name.endswith(".count_try") and len(arguments) > 1 and isinstance(arguments[1], ast.Constant):
+            self.policies.add(str(arguments[1].value))
 
 
-def everything() -> Iterator[tuple[Path, ast.Module]]:
-    for package in ("forum", "moderation"):
-        for path in sorted((ROOT / package).rglob("*.py")):
-            yield path, ast.parse(path.read_text(encoding="utf-8"))
+def called(call: ast.Call) -> str:
+    """What is called, with what stands before its last dot as far as that is one name."""
+    if isinstance(call.func, ast.Attribute):
+        of = call.func.value
+        return f"{of.id if isinstance(of, ast.Name) else ''}.{call.func.attr}"
+    return call.func.id if isinstance(call.func, ast.Name) else ""
 
 
-def test_no_two_classes_of_the_domain_have_the_same_name() -> None:
-    names = Counter(node.name for _, module in domain() for node in ast.walk(module) if isinstance(node, ast.ClassDef))
-    assert {name: times for name, times in names.items() if times > 1} == {}
-
-
-def raised() -> Iterator[tuple[str, ast.Call]]:
-    """Every place where an error of ours is made."""
-    for path, module in everything():
-        for node in ast.walk(module):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).removeprefix("errors.") in CODED:
-                yield f"{path.relative_to(ROOT)}:{node.lineno}", node
-
-
-def codes() -> set[str]:
-    """Every code that is written out in the program."""
-    found = {getattr(errors, name).default_code for name in FINE_ENOUGH - {"Throttled"}}  # whose code names the limit
-    found |= set(faults.CODES.values()) | faults.OUR_CODES
-    for _, module in everything():
-        for node in ast.walk(module):
-            if isinstance(node, ast.keyword) and node.arg == "code" and isinstance(node.value, ast.Constant):
-                found.add(str(node.value.value))
-            if (
-                isinstance(node, ast.Call)
-                and ast.unparse(node.func) == "Refusal"
-                and isinstance(node.args[0], ast.Constant)
-            ):
-                found.add(str(node.args[0].value))
+@pytest.fixture(scope="module")
+def source() -> Source:
+    found = Source()
+    for path in (path for package in ("forum", "moderation") for path in sorted((ROOT / package).rglob("*.py"))):
+        place = path.relative_to(ROOT)
+        is_domain = not {"api", "web"} & set(place.parts)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            found.take(str(place), node, is_domain=is_domain)
     return found
 
 
-def test_every_error_is_raised_with_a_code() -> None:
+def test_no_two_classes_of_the_domain_have_the_same_name(source: Source) -> None:
+    assert {name: times for name, times in source.classes.items() if times > 1} == {}
+
+
+def test_every_error_is_raised_with_a_code(source: Source) -> None:
     bare = [
         place
-        for place, call in raised()
-        if ast.unparse(call.func).removeprefix("errors.") not in FINE_ENOUGH
+        for place, call in source.raised
+        if called(call).removeprefix("errors.") not in FINE_ENOUGH
         and not any(word.arg == "code" for word in call.keywords)
     ]
+    assert len(source.raised) > 300
     assert bare == []
 
 
-def test_every_code_is_explained_to_those_who_write_clients() -> None:
+def test_every_code_is_explained_to_those_who_write_clients(source: Source) -> None:
     page = (ROOT / "docs/errors.md").read_text(encoding="utf-8")
     explained = set(re.findall(r"^\| `([a-z_]+)`", page, flags=re.MULTILINE))
-    assert codes() - explained == set()
+    of_classes = {
+        getattr(errors, name).default_code for name in FINE_ENOUGH - {"Throttled"}
+    }  # its code names the limit
+    assert (source.codes | of_classes | set(faults.CODES.values()) | faults.OUR_CODES) - explained == set()
 
 
-def test_every_limit_is_explained_to_those_who_write_clients() -> None:
+def test_every_limit_is_explained_to_those_who_write_clients(source: Source) -> None:
     page = (ROOT / "docs/errors.md").read_text(encoding="utf-8")
-    policies = {
-        str(policy.value)
-        for _, module in domain()
-        for node in ast.walk(module)
-        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".count_try") and len(node.args) > 1
-        if isinstance(policy := node.args[1], ast.Constant)
-    }
-    assert len(policies) > 10
+    assert len(source.policies) > 10
     explained = set(re.findall(r"^\| `limit_([a-z_]+)`", page, flags=re.MULTILINE))
-    assert explained == {policy.replace("-", "_") for policy in policies} | {"api", "at_once", "streams"}
+    assert explained == {policy.replace("-", "_") for policy in source.policies} | {"api", "at_once", "streams"}
 
 
-def test_no_sentence_for_people_names_a_route() -> None:
-    for place, call in raised():
+def test_no_sentence_for_people_names_a_route(source: Source) -> None:
+    for place, call in source.raised:
         for node in ast.walk(call):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 assert not re.search(r"/api/|\b(GET|POST|PUT|PATCH|DELETE) ", node.value), place

@@ -124,21 +124,20 @@ async def test_what_is_found_in_a_new_title_is_on_the_cases_screen(app: FastAPI,
 # Taken away
 
 
-@pytest.mark.parametrize(
-    "title",
-    [
-        RUDE,
-        "mrs thimble of leeds is a LYING toad",
-        "Mrs Thimble  of Leeds is a ly\u200bing to\u00adad!",
-        "M r s T h i m b l e o f L e e d s i s a l y i n g t o a d",
-        "Again: Mrs Thimble of Leeds is a lying toad",
-        "Мrs Тhimble of Lееds is a lying toad",
-        "Who is a lying toad of Leeds? Mrs Thimble of Leeds",
-    ],
-)
+TAKEN_AGAIN = [
+    RUDE,
+    "mrs thimble of leeds is a LYING toad",
+    "Mrs Thimble  of Leeds is a ly\u200bing to\u00adad!",
+    "M r s T h i m b l e o f L e e d s i s a l y i n g t o a d",
+    "Again: Mrs Thimble of Leeds is a lying toad",
+    "Мrs Тhimble of Lееds is a lying toad",
+    "Who is a lying toad of Leeds? Mrs Thimble of Leeds",
+]
+
+
 @pytest.mark.parametrize("way", ["measure", "patch"])
 async def test_a_title_that_a_moderator_took_away_does_not_come_back_by_its_authors_hand(
-    way: str, title: str, app: FastAPI, services: Services
+    way: str, app: FastAPI, services: Services
 ) -> None:
     thread, post = await a_thread(services)
     async with make.signed_in(app, "stepdad") as stepdad, make.signed_in(app, "suzie", Role.MODERATOR) as suzie:
@@ -146,10 +145,12 @@ async def test_a_title_that_a_moderator_took_away_does_not_come_back_by_its_auth
             await scenes.decided(app, suzie, post, RETITLE)
         else:
             assert (await retitle(suzie, thread, RETITLE["title"])).status_code == 200
-        refused = await retitle(stepdad, thread, title)
-        assert (refused.status_code, refused.json()["errors"][0]["code"]) == (422, "title_was_taken_out")
-        assert (await stepdad.get(f"{API}/threads/{thread}")).json()["title"] == RETITLE["title"]
-        assert (await retitle(suzie, thread, title)).status_code == 200  # a moderator may
+        for title in TAKEN_AGAIN:
+            refused = await retitle(stepdad, thread, title)
+            assert (refused.status_code, refused.json()["errors"][0]["code"]) == (422, "title_was_taken_out"), title
+            assert (await stepdad.get(f"{API}/threads/{thread}")).json()["title"] == RETITLE["title"], title
+        for title in TAKEN_AGAIN:
+            assert (await retitle(suzie, thread, title)).status_code == 200, title  # a moderator may
 
 
 async def test_words_that_were_redacted_in_the_opening_post_do_not_become_its_title(

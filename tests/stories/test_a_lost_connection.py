@@ -104,19 +104,19 @@ async def test_of_the_password_nothing_is_kept(guest: httpx.AsyncClient, service
     assert (again.status_code, after) == (201, before)
 
 
-@pytest.mark.parametrize("short", ["1", "retry-1", "0197-7f3a", "f" * 31, "1" * 38, "z" * 27, "zB3" * 7])
-async def test_a_guests_key_cannot_be_guessed(guest: httpx.AsyncClient, services: Services, short: str) -> None:
-    refused = await guest.post(f"{API}/members", json=make.joining("heron"), headers={"Idempotency-Key": short})
-    assert (refused.status_code, refused.json()["code"]) == (422, "idempotency_key_too_short")
-    assert refused.json()["errors"][0]["pointer"] == "header/Idempotency-Key"
+async def test_a_guests_key_cannot_be_guessed(guest: httpx.AsyncClient) -> None:
+    for short in ("1", "retry-1", "0197-7f3a", "f" * 31, "1" * 38, "z" * 27, "zB3" * 7):
+        refused = await guest.post(f"{API}/members", json=make.joining("heron"), headers={"Idempotency-Key": short})
+        assert (refused.status_code, refused.json()["code"]) == (422, "idempotency_key_too_short"), short
+        assert refused.json()["errors"][0]["pointer"] == "header/Idempotency-Key", short
 
 
-@pytest.mark.parametrize(
-    "long", ["7f3a0197-c25b-4d8e-9a61-f0d2b48c6e35", "f" * 32, "1" * 39, "z" * 28, "zB3" * 8, "pS7yQ4nB1uC6vD8xE0zF2g"]
-)
-async def test_a_guests_key_of_128_bits_is_taken(guest: httpx.AsyncClient, long: str) -> None:
-    joined = await guest.post(f"{API}/members", json=make.joining("heron"), headers={"Idempotency-Key": long})
-    assert joined.status_code == 201, joined.text
+async def test_a_guests_key_of_128_bits_is_taken(guest: httpx.AsyncClient) -> None:
+    keys = ("7f3a0197-c25b-4d8e-9a61-f0d2b48c6e35", "f" * 32, "1" * 39, "z" * 28, "zB3" * 8, "pS7yQ4nB1uC6vD8xE0zF2g")
+    for number, long in enumerate(keys):
+        newcomer = make.joining(f"heron{number}")
+        joined = await guest.post(f"{API}/members", json=newcomer, headers={"Idempotency-Key": long})
+        assert joined.status_code == 201, (long, joined.text)
 
 
 async def test_a_repeat_is_no_second_try_for_the_throttle(app: FastAPI, services: Services) -> None:

@@ -53,10 +53,10 @@ async def test_no_mail_is_lost_and_each_comes_at_most_once_more_than_a_worker_fe
                 assert await until(lambda enough=enough: len(office.came) > enough), said.read_text()
                 await asyncio.sleep(random.uniform(0, 0.05))
             crashes |= await _taken(services)
+            await _half_a_minute_later(services)
             log.info("killed after %d mails; %d wait, %d of them taken", len(office.came), *await _left(services))
         left, _ = await _left(services)
         assert left > 0  # or the last one fell for nothing
-        await _half_a_minute_later(services)
         async with worker(tmp_path / "last.log", **ways), asyncio.timeout(300):
             while (await _left(services))[0]:  # noqa: ASYNC110 (the worker makes it so)
                 await asyncio.sleep(0.1)

@@ -11,7 +11,6 @@ from unittest.mock import patch
 import asyncpg
 import httpx
 from fastapi import FastAPI
-from passlib.hash import argon2
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -38,6 +37,7 @@ from forum.members.queries import get_member
 from forum.members.standing import add_sanction
 from forum.members.tables import Member, Role, Standing
 from forum.members.viewer import Viewer, viewer_of, viewers
+from forum.passwords.hashing import OwnHashes
 
 PASSWORD = "four quiet herons dancing"
 BASE = "https://forum.test"
@@ -77,12 +77,12 @@ UNTHROTTLED: dict[str, Any] = {"requests_at_once": "10000"} | {
 
 
 # Our own setting takes 30 ms, the eight codes of a second factor a quarter of a second: most of a test's time.
-QUICK_HASHES = {"type": "ID", "memory_cost": 8, "time_cost": 1, "parallelism": 1}
+QUICK_HASHES = OwnHashes(memory=8, passes=1, lanes=1)
 
 
 @cache
 def _hash() -> str:
-    return str(argon2.using(**QUICK_HASHES).hash(PASSWORD))
+    return QUICK_HASHES.make(PASSWORD)
 
 
 class HoldingGate(PublishAtOnce):

@@ -83,7 +83,7 @@ async def test_staff_without_a_second_step_are_told_why_their_role_does_not_coun
 @pytest.mark.parametrize(
     ("body_html", "words"),
     [
-        ("<p>One</p><p>Two</p>", "One Two"),
+        ("<p>One</p><p>Two\nwords</p>", "One\nTwo words"),
         ("<blockquote><p>a</p><blockquote><p>b</p></blockquote></blockquote><p>Own</p>", "Own"),
         ("<p>&lt;script&gt;</p>", "<script>"),
         ("<p>" + "word " * 60 + "</p>", ("word " * 40).strip() + " …"),

@@ -1,5 +1,6 @@
 """Forms that no page of ours sends: nothing breaks, and nobody else's words come onto a page."""
 
+from itertools import product
 from urllib.parse import urlencode
 from uuid import uuid4
 
@@ -17,14 +18,12 @@ OURS = FORM | {"Sec-Fetch-Site": "same-origin"}
 WORDS = "The helpline moved: call 0900 123 456 and give your address."
 
 
-@pytest.mark.parametrize("path", ["/sign-in", "/contact", "/threads/1/reply", "/nowhere", "/help", "/threads/x/reply"])
-@pytest.mark.parametrize("other", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "null"}, {}])
-async def test_another_site_puts_no_words_onto_a_page(
-    path: str, other: dict[str, str], guest: httpx.AsyncClient
-) -> None:
-    page = await guest.post(path, content=urlencode({"text": WORDS}), headers=FORM | other)
-    assert page.status_code in {403, 404}
-    assert "0900" not in page.text
+async def test_another_site_puts_no_words_onto_a_page(guest: httpx.AsyncClient) -> None:
+    paths = ("/sign-in", "/contact", "/threads/1/reply", "/nowhere", "/help", "/threads/x/reply")
+    for path, other in product(paths, ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "null"}, {})):
+        page = await guest.post(path, content=urlencode({"text": WORDS}), headers=FORM | other)
+        assert page.status_code in {403, 404}, (path, other)
+        assert "0900" not in page.text, (path, other)
 
 
 async def test_what_was_written_here_is_shown_where_it_could_not_be_sent(guest: httpx.AsyncClient) -> None:
@@ -36,12 +35,12 @@ async def test_what_was_written_here_is_shown_where_it_could_not_be_sent(guest: 
     assert "a" * 43 not in page.text
 
 
-@pytest.mark.parametrize("path", ["/nowhere", "/help", "/sign-in", "/threads/1/reply", "/me/departure/stop"])
-async def test_a_form_that_is_too_long_is_refused_with_a_page(path: str, guest: httpx.AsyncClient) -> None:
-    for content in (urlencode([("rules", "1")] * (MOST_FIELDS + 1)), urlencode({"text": "x" * 1_000_000})):
+async def test_a_form_that_is_too_long_is_refused_with_a_page(guest: httpx.AsyncClient) -> None:
+    long = (urlencode([("rules", "1")] * (MOST_FIELDS + 1)), urlencode({"text": "x" * 1_000_000}))
+    for path, content in product(("/nowhere", "/help", "/sign-in", "/threads/1/reply", "/me/departure/stop"), long):
         page = await guest.post(path, content=content, headers=OURS)
-        assert page.status_code in {404, 413}
-        assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
+        assert page.status_code in {404, 413}, path
+        assert page.headers["Content-Security-Policy"].startswith("default-src 'none'"), path
 
 
 @pytest.mark.parametrize("number", ["x", "-1", "-" + "9" * 30, "9" * 30, "1e3", ""])

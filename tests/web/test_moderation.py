@@ -77,7 +77,7 @@ async def test_what_is_refused_comes_back_with_every_word(app: FastAPI, services
     async with make.signed_in(app, "orla", Role.MODERATOR) as orla:
         address = await the_case(orla)
         for typed, says in (
-            ({"rules": None}, "Say which rule or which law it breaches."),
+            ({"rules": None}, "Say which rule or which law it breaks."),
             ({"measures": None}, "Choose what to do."),
             ({"measures": ["redact", "dismiss"]}, "Either leave everything as it is, or do something."),
             ({"spans": "a kind frog"}, "These words are not in the post."),
@@ -470,7 +470,7 @@ async def test_administrators_name_a_boards_team(app: FastAPI, services: Service
 async def test_the_queue_has_filters_and_counts(app: FastAPI, services: Services) -> None:
     await reported(app, services)
     async with make.signed_in(app, "orla", Role.MODERATOR) as orla:
-        assert "It may breach a rule: 1" in text_of((await orla.get("/moderation")).text)
+        assert "It may break a rule: 1" in text_of((await orla.get("/moderation")).text)
         for query, shown in (
             ("category=spam", 0),
             ("board=new-here&kind=post", 1),
@@ -499,7 +499,7 @@ async def test_the_safeguarding_lead_sees_who_may_be_in_danger_and_notes_what_wa
         case = await priya.get(address)
         assert "I cannot go on." in text_of(case.text)
         assert "Look in on him?" in text_of(case.text)
-        assert "/moderation/" not in case.text
+        assert "/moderation/" not in case.text.replace("/moderation/concerns", "")
         assert (await form(priya, case, f"{address}/notes", text="")).status_code == 422
         noted = await form(priya, case, f"{address}/notes", text="Rang the duty team.")
         assert noted.headers["Location"] == f"{address}?done=note-kept#notes"

@@ -46,15 +46,15 @@ async def test_a_board_says_what_is_new_and_where_one_goes_on(app: FastAPI, serv
         thread = await make.thread(services, "magpie", "new-here", "An evening")
         await make.post(services, "magpie", thread, "Line 2")
         begun = await heron.get("/boards/new-here")
-        assert "New since you were here" in text_of(begun.text)
+        assert "New posts" in text_of(begun.text)
         assert "Go on at" not in text_of(begun.text)
         await form(heron, await heron.get(f"/threads/{thread}"), f"/threads/{thread}/read")
-        assert "New since you were here" not in text_of((await heron.get("/boards/new-here")).text)
+        assert "New posts" not in text_of((await heron.get("/boards/new-here")).text)
         await make.post(services, "magpie", thread, "Line 3")
         again = await heron.get("/boards/new-here")
         assert "Go on at post 3" in text_of(again.text)
         assert f'href="/threads/{thread}/unread"' in again.text
-        assert "New since you were here" not in text_of((await guest.get("/boards/new-here")).text)
+        assert "New posts" not in text_of((await guest.get("/boards/new-here")).text)
 
 
 async def test_the_newest_of_all_boards_and_ones_own_say_what_waits(app: FastAPI, services: Services) -> None:
@@ -68,12 +68,12 @@ async def test_the_newest_of_all_boards_and_ones_own_say_what_waits(app: FastAPI
         writing = await heron.get("/boards/slow/new")
         held = await form(heron, writing, "/boards/slow/new", title="Please read", body_markdown="Is anybody here?")
         assert held.status_code == 303
-        for reader, path, news in ((guest, "", ""), (heron, "/unread", "New since you were here ")):
+        for reader, path, news in ((guest, "", ""), (heron, "/unread", "New posts ")):
             assert 'href="/threads"' in (await reader.get("/")).text
             page = await reader.get("/threads")
             places = [f'href="/threads/{thread}{path}"' for thread in (newer, older)]
             assert page.text.index(places[0]) < page.text.index(places[1])
-            assert f"New-Here {news}Begun by Magpie" in " ".join(text_of(page.text).split())
+            assert f"New-Here {news}Started by Magpie" in " ".join(text_of(page.text).split())
             assert "Among us" not in page.text
         own = text_of((await heron.get("/me/threads?kind=opened")).text)
-        assert "Please read Slow Waits for a moderator Begun by" in " ".join(own.split())
+        assert "Please read Slow Waits for a moderator Started by" in " ".join(own.split())

@@ -36,7 +36,7 @@ list-style-type margin margin-bottom margin-left margin-right margin-top max-hei
 min-width opacity order outline outline-offset overflow overflow-wrap overflow-x overflow-y padding
 padding-bottom padding-left padding-right padding-top page-break-inside pointer-events position quotes resize
 right stroke stroke-width table-layout text-align text-decoration text-indent text-overflow text-transform top
-transform vertical-align visibility white-space width word-break word-wrap z-index
+transform unicode-bidi vertical-align visibility white-space width word-break word-wrap z-index
 """
 KNOWN = frozenset(BASELINE.split())
 # What such a browser may do without.

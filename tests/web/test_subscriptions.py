@@ -73,7 +73,7 @@ async def test_the_page_of_what_one_is_told_of_has_every_switch(app: FastAPI, se
             switched = await form(heron, page, f"{place}/subscription")
             assert switched.headers["Location"] == f"{listed}?done=not-told"
         said = text_of((await page_of(heron, listed)).text)
-        assert "The whole board You are not told of new posts here, but for those in threads that you follow." in said
+        assert "The whole board You are told of new posts here only in threads that you follow." in said
         assert "An evening New here You are told of nothing here." in said
         assert "An evening" not in text_of((await page_of(heron, "/me/threads?kind=followed")).text)
         page = await page_of(heron, listed)

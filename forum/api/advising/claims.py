@@ -118,5 +118,4 @@ async def leave_adviser_note(
 ) -> Response:
     """Leave a note on a thread for advisers of your organisation. It cannot be changed or deleted."""
     note = await notes.add_note(work, viewer, id, wanted.text, repeat=key.of(wanted))
-    author = Author(handle=viewer.handle or "", name=viewer.name or "", title=viewer.title)
-    return json_response(AdviserNote.of_row(note, by=author), 201)
+    return json_response(AdviserNote.of_row(note, by=Author.of_viewer(viewer)), 201)

@@ -14,6 +14,7 @@ OPENS, CLOSES, GAP = "\ue000", "\ue001", "\ue002"
 
 _TAG = re.compile(r"<(?P<end>/?)(?P<name>[a-z][a-z0-9]*)(?P<about>[^>]*)>")
 _INLINE = {"a", "em", "strong", "s", "code", "span", "bdi"}
+_NEW_LINE = "\x1e"  # no text that is kept has it
 _SPACES = re.compile(r"\s+")
 _DROPPED = re.compile(f"[{OPENS}{CLOSES}{GAP}{INVISIBLE}]")
 _MARKS = re.compile(f"[{OPENS}{CLOSES}]")
@@ -35,6 +36,11 @@ class Snippet(NamedTuple):
 
 def plain_text(body_html: str) -> str:
     """Return what rendered HTML says, in one line: without quotes, and without the marks of what was taken out."""
+    return " ".join(plain_lines(body_html))
+
+
+def plain_lines(body_html: str) -> Sequence[str]:
+    """Return what rendered HTML says, each paragraph, item or cell in a line of its own."""
     parts, quotes, removed, done = list[str](), 0, 0, 0
     for tag in _TAG.finditer(body_html):
         if not quotes and not removed:
@@ -46,10 +52,11 @@ def plain_text(body_html: str) -> str:
         elif name == "span" and (removed or 'class="removed"' in tag["about"]):
             removed += -1 if is_end else 1
         if name not in _INLINE or removed:
-            parts.append("… " if removed and not is_end else " ")
+            parts.append("… " if removed and not is_end else _NEW_LINE)
     if not quotes and not removed:
         parts.append(body_html[done:])
-    return _SPACES.sub(" ", _DROPPED.sub("", html.unescape("".join(parts)))).strip()
+    lines = _DROPPED.sub("", html.unescape("".join(parts))).split(_NEW_LINE)
+    return [line for line in (_SPACES.sub(" ", line).strip() for line in lines) if line]
 
 
 def kept_terms(query: str) -> str:

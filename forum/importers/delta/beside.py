@@ -12,18 +12,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from forum.content.posts.tables import Post, Visibility
+from forum.importers.remarks import ARTICLE
 from forum.importers.rows import digest_of_line
 from forum.importers.staging import Staging
 from forum.importers.tables import MovedItem, MovedKind
 
 AT_ONCE = 5_000  # rows that are put beside the dump together
-# An export of WordPress may be a part of the site: that an article is not in it says nothing, unless it says why not.
+# An export of WordPress may be a part of the site: that an article is not in it says nothing, unless it says why not:
+# it is not public any more, or a page below which no comment can be read.
 # Of what somebody wrote who has left here, no digest is kept: only that it was hidden there is seen.
-_VIEWS = """
+_VIEWS = f"""
 CREATE TEMP VIEW IF NOT EXISTS lacking AS
 SELECT here.old, here.thread_id FROM here
 WHERE here.kind = 'thread' AND here.was IS NOT 'gone' AND here.old NOT IN (SELECT old FROM thread) AND (
-    here.old IN (SELECT old FROM remark WHERE what IN ('not_public', 'locked_article'))
+    here.old IN (SELECT old FROM remark WHERE detail = '{ARTICLE}')
     OR NOT EXISTS (SELECT 1 FROM other WHERE kind = 'source' AND json_extract(record, '$.program') = 'wordpress')
 );
 CREATE TEMP VIEW IF NOT EXISTS gone AS
@@ -43,7 +45,7 @@ UNION SELECT here.thread_id FROM post JOIN here ON here.kind = 'post' AND here.o
     OR (here.digest IS NULL AND post.shown <> coalesce(here.was, 'visible'))
 UNION SELECT place.thread_id FROM post JOIN here AS place ON place.kind = 'thread' AND place.old = post.thread
     WHERE NOT EXISTS (SELECT 1 FROM here WHERE here.kind = 'post' AND here.old = post.old);
-"""
+"""  # noqa: S608 (ours)
 
 
 async def put_beside(session: AsyncSession, staging: Staging) -> None:

@@ -166,9 +166,11 @@ class _Carrying:
         return batches(self._placed(steps.posts), POSTS_AT_ONCE, lambda pair: weigh(pair[1]), room=old_threads.ROOM)
 
     def _frame(self, steps: ThreadSteps) -> OldThread:
-        """Return what the words of new and changed posts need, without the posts of the thread."""
+        """Return what the words of new and changed posts need, without the posts of the thread.
+
+        Of a thread that was joined with another one there, only the posts are known.
+        """
         thread, record = steps.thread, steps.record
-        assert record  # noqa: S101 (no words change where it is gone)
         there = {one.post.old for one in steps.posts if one.is_there}
         first = next((one.post for one in steps.posts if one.is_there), None)
         is_opening = first is not None and first.number == 1
@@ -177,13 +179,13 @@ class _Carrying:
         board_id = steps.columns.get("board_id", thread.board_id)
         return OldThread(
             posts=(),
-            poll=record.poll if is_opening else None,
+            poll=record.poll if record and is_opening else None,
             named=named,
             hidden=hidden,
             address=self.setting.plan.address,
             new_address=self.setting.public_url,
             is_for_staff=self.deciding.boards.by_id[board_id].readers is Readers.STAFF,
-            whole_title="" if is_whole(record.title) or not is_opening else carried(record.title),
+            whole_title=carried(record.title) if record and is_opening and not is_whole(record.title) else "",
             next_number=thread.last_number + 1,
             opener=str(thread.author_id),
             wrote=frozenset(str(post.author_id) for post in thread.posts if post.old not in there),

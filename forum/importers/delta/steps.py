@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
+from itertools import product
 from typing import Any, NamedTuple, Self
 
 from forum.content.posts.lengths import BODY_MAX
@@ -23,6 +24,7 @@ from forum.importers.records import RECORD, PostRecord, Shown, ThreadRecord
 from forum.importers.rows import digest_of
 from forum.importers.staging import Staging
 from forum.importers.tables import MovedKind, Was
+from forum.importers.texts import posts_named
 from forum.importers.titles import title_of
 
 _SHOWN_WHEN = {None: Shown.VISIBLE, Was.WAITING: Shown.WAITING}  # else it was removed
@@ -373,12 +375,15 @@ def _decide_visibility(post: PostHere, shown: Shown) -> tuple[Step | None, Was |
 
 
 def _has_same_words(thread: ThreadHere, post: PostHere, record: PostRecord) -> bool:
-    """Return whether a post differs from what moved in nothing but who reads it and in which thread it stands."""
-    forms = (
-        record.model_copy(update={"shown": shown, "thread": stands_in})
-        for shown in Shown
-        for stands_in in {thread.old, record.thread}
-    )
+    """Return whether a post differs from what moved in nothing but who reads it and in which thread it stands.
+
+    Where that was joined with another, split or called otherwise, the post has a title of its own since, or none, and
+    answers a post of its thread that it did not, or no more.
+    """
+    answered = {None, record.reply_to, *posts_named(record.text)}
+    places = product(Shown, {thread.old, record.thread}, {record.title, ""}, answered)
+    names = ("shown", "thread", "title", "reply_to")
+    forms = (record.model_copy(update=dict(zip(names, place, strict=True))) for place in places)
     return any(digest_of(form) == post.digest for form in forms)
 
 

@@ -6,7 +6,7 @@ left when reading ends, even if it is killed.
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -189,7 +189,11 @@ class Spool:
                     prefixes[table.removesuffix("config")] = found[0] or b""
         boards = {prefix: version for prefix, version in prefixes.items() if prefix + "posts" in self._made}
         if not boards:
-            raise CannotMove(_no_board(dump, tables, prefixes))
+            query = "SELECT 1 FROM {} LIMIT 1"
+            full = {
+                table for table in self._made if self.connection.execute(query.format(self._table(table))).fetchone()
+            }
+            raise CannotMove(_no_board(dump, tables, prefixes, self._made - full))
         if len(boards) > 1:
             names = " and ".join(f"“{prefix}”" for prefix in boards)
             raise CannotMove(f"{dump} holds {len(boards)} boards, whose tables begin with {names}: export one of them.")
@@ -258,12 +262,14 @@ def _number(value: Value) -> int | None:
     return number if number is None or abs(number) < _LARGEST else None
 
 
-def _no_board(dump: Source, tables: Sequence[str], prefixes: Mapping[str, bytes]) -> str:
+def _no_board(dump: Source, tables: Sequence[str], prefixes: Mapping[str, bytes], empty: Collection[str]) -> str:
     if prefixes:
         return f"{dump} has no table of posts: export all tables of the board, not only some."
     if not tables:
         return f"{dump} holds no table at all: export the whole database, structure and data."
     names = sorted(set(tables))
+    if any({name, *(f"{name.removesuffix('config')}{other}" for other in _NEEDED)} <= {*empty} for name in names):
+        return f"{dump} has the tables of a board, and nothing in them: export structure and data, not structure alone."
     if any({f"{name.removesuffix('posts')}{other}" for other in _OF_WORDPRESS} <= {*names} for name in names):
         return (
             f"{dump} is a database of WordPress: there, choose Tools, Export, All content, and give that file. The "

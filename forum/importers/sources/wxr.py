@@ -43,9 +43,11 @@ _NAMES: Mapping[str, str] = {
 KEPT_FROM_SOME = "kept from some"
 _RESTRICTS = re.compile(
     r"restrict|members?_(?:access|only|role|level|content)|membership|access(?!ib|ory|ories)|protected|privat|paywall"
-    r"|logged_?in|wpmem_block|groups-(?:groups_)?read|subscribers?_only",
+    r"|logged_?in|wpmem_block|groups-(?:groups_)?read|subscribers?_only|subscription_level|user_level|_is_paid",
     re.IGNORECASE,
 )
+_NAMES_LEVELS = re.compile(r"subscription_level|membership_level", re.IGNORECASE)
+_ANY_LEVEL = re.compile(r"\s*(?:any|anyone|all)\s*", re.IGNORECASE)  # of those that a reader pays for
 _RESTRICTS_NOTHING = re.compile(
     r"\s*(?:0|no|none|off|false|public|open|everybody|everyone|anyone|all|any|default|inherit|visible|a:0:\{\}|\[\]|\{\})?\s*"
     r"|a:.*_um_custom_access_settings\";(?:s:1:\"0\"|s:0:\"\"|b:0|i:0);.*",
@@ -78,6 +80,15 @@ def read_entries(path: Path, seen: Callable[[int], None], member: str = "") -> I
             if reader.is_whole:
                 break
         yield from reader.end()
+
+
+def is_rule(kind: str) -> bool:
+    """Return whether an entry of this kind is a rule of a plugin about who reads what: it names no article."""
+    return _RESTRICTS.search(kind) is not None or "memberpress" in kind.lower()
+
+
+def _asks_for_any(key: str, value: str) -> bool:
+    return bool(_NAMES_LEVELS.search(key) and _ANY_LEVEL.fullmatch(value))
 
 
 def _decoded(pieces: Iterator[bytes], path: Path) -> Iterator[str]:
@@ -212,7 +223,7 @@ class _ExportReader:
             self._grow(_COMMENT_COSTS)
         elif place in {_META, _COMMENT_META}:
             key, value = entry.get("wp:meta_key", ""), entry.get("wp:meta_value", "")
-            if _RESTRICTS.search(key) and not _RESTRICTS_NOTHING.fullmatch(value):
+            if _RESTRICTS.search(key) and (_asks_for_any(key, value) or not _RESTRICTS_NOTHING.fullmatch(value)):
                 self._entry[-1][KEPT_FROM_SOME] = "1"
         elif place == _ITEM:
             self._found.append(Entry(self._export, item=entry, comments=tuple(self._comments)))

@@ -15,7 +15,9 @@ from forum.importers.texts.tree import Builder
 _SAME: Final = {
     **{"a": "url", "blockquote": "quote", "cite": "i"},
     **dict.fromkeys(("code", "kbd", "tt"), "c"),
-    **dict.fromkeys(("div", "section", "article", "figure", "figcaption", "summary", "dl", "dt", "dd"), "p"),
+    **dict.fromkeys(("div", "section", "article", "main", "aside", "header", "footer", "nav", "form", "fieldset"), "p"),
+    **dict.fromkeys(("figure", "figcaption", "caption", "legend", "summary", "address", "dl", "dt", "dd"), "p"),
+    "center": "center",
     "details": "spoiler",
 }
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
@@ -45,16 +47,17 @@ _VOID = ("br", "hr", "img")
 _UNSEEN = re.compile(r"\b(?:display\s*:\s*none|visibility\s*:\s*hidden)\b", re.IGNORECASE)
 _FILE = re.compile(r"\S+\.\w{3,4}|\W*(?:img|dsc|image|photo|picture)?[\W_]*\d*\W*", re.IGNORECASE)  # a mere name of one
 _IS_BLOCKS = "<!-- wp:"  # of the block editor, in which a line end is a mere space
+_UNENDED = re.compile(r"<(?=[a-zA-Z/])(?=[^>]*\Z)")  # no tag, as nothing ends it
 
 
 def read(text: str, builder: Builder) -> None:
     """Build the tree of a text."""
-    _HtmlReader(builder, breaks=_IS_BLOCKS not in text).parse(_TAGS.clean(text))
+    _HtmlReader(builder, breaks=_IS_BLOCKS not in text).parse(_TAGS.clean(_UNENDED.sub("&lt;", text)))
 
 
 def words_of(text: str) -> str:
     """Return the words of a text, found in another way: without tags."""
-    return carried(unescape(_WORDS.clean(text)))
+    return carried(unescape(_WORDS.clean(_UNENDED.sub("&lt;", text))))
 
 
 class _HtmlReader:

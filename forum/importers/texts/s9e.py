@@ -10,7 +10,7 @@ from html import unescape
 from xml.parsers.expat import ExpatError, ParserCreate
 
 from forum.importers.texts.outcome import Damaged
-from forum.importers.texts.tags import COLLECTED, close_tag, open_tag, put
+from forum.importers.texts.tags import COLLECTED, close_tag, is_said, open_tag, put
 from forum.importers.texts.tree import Builder
 
 _ROOT = re.compile(r"<[rt][ >/]")
@@ -29,6 +29,8 @@ _VALUES = {
 }
 # Of a tag of the board's own, that of its name, else one of these, is what readers saw above or before its words.
 _HEADINGS = ("title", "header", "heading", "caption", "label")
+# Of its other attributes, these were never shown, or stand among its words.
+_NEVER_SAID = {"content", "id", "url", "src", "lang", "type", "class", "style", "align", "float", "width", "height"}
 
 
 def is_xml(text: str) -> bool:
@@ -108,8 +110,13 @@ class _XmlReader:
 
 
 def _value(name: str, attributes: Mapping[str, str]) -> str:
-    wanted = (_VALUES[name],) if name in _VALUES else (name, *_HEADINGS)
-    return next((attributes[key] for key in wanted if key in attributes), "")
+    if name in _VALUES:
+        return attributes.get(_VALUES[name], "")
+    first = next((key for key in (name, *_HEADINGS) if key in attributes), "")
+    others = (key for key in attributes if key != first and key not in _NEVER_SAID and is_said(attributes[key]))
+    said = [attributes[key] for key in others]
+    value = attributes.get(first, "")
+    return ", ".join([value, *said] if is_said(value) else said) or value
 
 
 def _refuse(*_: object) -> None:

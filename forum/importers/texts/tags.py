@@ -33,7 +33,19 @@ _LOSSES = {
     **dict.fromkeys(SPOILERS, Loss.SPOILER),
 }
 _BLOCKS = {*SPOILERS, *("align", "center", "centre", "left", "right", "justify", "p", "table")}
-_WORDS = re.compile(r"[^\W\d_]{2}[^\W\d_]*\s+[^\W\d_]{2}")  # two of them, as no address, size or colour has
+_WORDS = re.compile(r"[^\W\d_]{2}[^\W\d_]*[,;:.!?…]?\s+[^\W\d_]{2}")  # two of them, as no address, size or colour has
+_ONE_WORD = re.compile(r"[^\W\d_]{2,40}(?:['’-][^\W\d_]{1,40})?[.!?…]*")
+# One word in a tag that says how its words look, or where they stand, was not shown itself.
+_LOOKS = re.compile(
+    r"left|right|cent(?:er|re)|middle|top|bottom|justify|none|auto|inherit|both|yes|no|true|false|on|off|tiny|small|medium"
+    r"|large|big|huge|normal|bold|italic|underline|solid|dashed|dotted|double|arial|verdana|courier|tahoma|georgia|times"
+    r"|helvetica|impact|calibri|cambria|serif|sans|sans-serif|monospace|disc|circle|square|alpha|roman|php|html|css|js|sql"
+    r"|(?:dark|light|deep|hot|medium|pale|royal|sky|dodger|steel|navajo|lawn|lime|forest|sea|olive|orange|indian)*"
+    r"(?:aqua|beige|black|blue|brown|chocolate|coral|crimson|cyan|fuchsia|gold|gr[ae]y|green|indigo|ivory|khaki|lavender"
+    r"|lime|magenta|maroon|navy|olive|orange|orchid|pink|plum|purple|red|salmon|sienna|silver|snow|tan|teal|tomato"
+    r"|turquoise|violet|wheat|white|yellow)",
+    re.IGNORECASE,
+)
 _BETWEEN = {"tr": "\n", "td": " ", "th": " "}  # what parts the words of a table
 _NOTHING = {"r", "t", "p", "link_text", "censor", "mention"}  # show their words and no more
 # Their words are needed as a whole.
@@ -116,8 +128,18 @@ def _open_effect(builder: Builder, name: str, value: str) -> None:
         builder.say(between)
     if name in SPOILERS and value:
         builder.say("", f"{value}\n")  # readers saw what it was about
-    elif loss is Loss.EFFECT and _WORDS.search(value):
+    elif loss is Loss.EFFECT and is_said(value):
         builder.say("", f"{value.strip()}: ")  # a heading, or what an abbreviation stands for
+
+
+def is_said(value: str) -> bool:
+    """Return whether readers saw what stands in a tag of a board's own: words, and no address, size or colour."""
+    word = value.strip()
+    if _WORDS.search(word):
+        return True
+    # An identifier of another site changes between small and capital letters.
+    is_written = word in {word.lower(), word.upper(), word[:1] + word[1:].lower()}
+    return bool(_ONE_WORD.fullmatch(word)) and is_written and not _LOOKS.fullmatch(word)
 
 
 def close_tag(builder: Builder, name: str) -> None:

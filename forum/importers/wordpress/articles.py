@@ -1,13 +1,14 @@
 """Articles and their comments as threads: an article is the first post, and a comment can answer another."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import urlsplit
 
 from forum.importers.records import AddressRecord, BoardRecord, PostRecord, Readers, TextForm, ThreadRecord
-from forum.importers.remarks import Remark
-from forum.importers.sources.wxr import KEPT_FROM_SOME, Fields
+from forum.importers.remarks import ARTICLE, Remark
+from forum.importers.sources.wxr import KEPT_FROM_SOME, Fields, is_rule
 from forum.importers.staging import Notebook
 from forum.importers.texts import OF_FEW
 from forum.importers.wordpress.people import BlogPeople
@@ -23,6 +24,8 @@ _FURNITURE = {
     *("wp_block", "wp_font_face", "wp_font_family", "wp_global_styles", "wp_navigation", "wp_template"),
     "wp_template_part",
 }
+_PLUGIN_NAME = re.compile(r"[\w-]{1,60}", re.ASCII)
+_DOUBT = "On the old site a plugin, {plugin}, kept some readers out, and the export does not say of which articles."
 _NOT_APPROVED: Mapping[str, Remark] = {
     "0": Remark.NOT_APPROVED,
     "hold": Remark.NOT_APPROVED,
@@ -46,6 +49,7 @@ class Articles:
     boards: set[str] = field(default_factory=set)  # on which something stands
     newest: datetime | None = None
     has_plugin_forum: bool = False
+    keeps_out: str = ""  # the plugin, or a kind of its rules, by which some readers could not read all of the site
 
     def records(self) -> Iterator[ThreadRecord | AddressRecord | PostRecord]:
         """Give each thread, after it where it was, and its posts."""
@@ -53,18 +57,21 @@ class Articles:
             comments = [*self._comments(old)]
             why_not = self._why_not(article, comments)
             if why_not:
-                kind = article.get("wp:post_type", "").strip() if why_not is Remark.OTHER_KIND else ""
-                self.notebook.add(why_not, str(old), kind[:60])
+                kind = article.get("wp:post_type", "").strip()
+                shown = kind[:60] if why_not is Remark.OTHER_KIND else ARTICLE if kind in _BOARDS else ""
+                self.notebook.add(why_not, str(old), shown)
                 for comment, _ in comments:
                     self.notebook.add(Remark.COMMENT_LEFT_BEHIND, str(comment))
                 continue
             yield from self._thread(old, article, comments)
 
     def board_records(self) -> Iterator[BoardRecord]:
-        """Give the boards on which something stands."""
+        """Give the boards on which something stands: for staff alone, where some readers were kept from some of it."""
+        plugin = self.people.keeps_out or self.keeps_out
+        readers, doubt = (Readers.STAFF, _DOUBT.format(plugin=plugin)) if plugin else (Readers.EVERYONE, None)
         for position, (old, name) in enumerate(_BOARDS.values(), 1):
             if old in self.boards:
-                yield BoardRecord(old=old, name=name, readers=Readers.EVERYONE, position=position)
+                yield BoardRecord(old=old, name=name, readers=readers, doubt=doubt, position=position)
 
     def _why_not(self, article: Fields, comments: list[tuple[int, Fields]]) -> Remark | None:
         kind, status = (article.get(name, "").strip() for name in ("wp:post_type", "wp:status"))
@@ -72,6 +79,8 @@ class Articles:
             self.has_plugin_forum = True
             return Remark.PLUGIN_FORUM
         if kind not in _BOARDS:
+            if is_rule(kind) and _PLUGIN_NAME.fullmatch(kind):
+                self.keeps_out = kind
             return Remark.OTHER_CONTENT if kind in _FURNITURE else Remark.OTHER_KIND
         if article.get("wp:post_password"):
             return Remark.LOCKED_ARTICLE

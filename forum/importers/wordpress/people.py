@@ -14,6 +14,14 @@ from forum.importers.wordpress.spool import number
 
 _USERS = ("ID", "user_login", "user_pass", "user_email", "user_registered", "display_name", "spam", "deleted")
 _META = ("user_id", "meta_key", "meta_value")
+_OPTIONS = ("option_name", "option_value")
+# Plugins that keep readers out by rules of their own, which stand beside no article, or from the whole site.
+_KEEPS_OUT = re.compile(
+    r'"([\w-]*(?:memberpress|memberships?|pmpro|s2member|wishlist-member|armember|wp-members|restrict|content-control'
+    r"|members?-only|force-login|password-protect|private-(?:site|content|blog)|logged-?in|registered-users|paywall)"
+    r'[\w-]*)(?:/[\w.-]+)?\.php"',
+    re.ASCII | re.IGNORECASE,
+)
 _ROLE = re.compile(r's:\d+:"(administrator|editor|author|contributor|shop_manager)";b:1')
 
 
@@ -39,6 +47,7 @@ class BlogPeople:
     users: dict[str, _User] = field(default_factory=dict)  # by old id
     logins: dict[str, str] = field(default_factory=dict)  # to the old id
     visitors: dict[tuple[str, str], PersonRecord] = field(default_factory=dict)
+    keeps_out: str = ""  # a plugin of the site that kept readers out, as far as a dump names it
 
     def add_author(self, fields: Fields) -> None:
         """Add an author whom an export names; a dump of users knows more of the same one."""
@@ -107,6 +116,10 @@ class BlogPeople:
                 if (row[1] or "").endswith("capabilities"):
                     roles.setdefault(row[0] or "", []).extend(_ROLE.findall(row[2] or ""))
                 continue
+            if table.endswith("options"):
+                if row[0] == "active_plugins" and (found := _KEEPS_OUT.search(row[1] or "")):
+                    self.keeps_out = found[1]
+                continue
             user = dict(zip(_USERS, row, strict=True))
             if user["user_pass"] is not None:  # else it is another table, whose name ends so
                 tables.add(table)
@@ -157,4 +170,6 @@ class BlogPeople:
 def _wanted(table: str) -> tuple[str, ...] | None:
     if table.endswith("usermeta"):
         return _META
+    if table.endswith("options"):
+        return _OPTIONS
     return _USERS if table.endswith("users") else None

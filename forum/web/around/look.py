@@ -19,27 +19,34 @@ router = page_router()
 # The questions, and the words of each choice; the languages are those of the forum.
 WORDS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "size": (
-        mark("How large is the text?"),
+        mark("How large should the text be?"),
         {"": mark("As large as this device has it"), "large": mark("Larger"), "larger": mark("Much larger")},
     ),
     "colours": (
-        mark("Which colours do pages have?"),
+        mark("Which colours should pages have?"),
         {"": mark("Those of this device"), "light": mark("Light, for the day"), "dark": mark("Dark, for the night")},
     ),
     "titles": (
-        mark("What do tabs and the browser’s history say?"),
+        mark("What should tabs and the browser’s history say?"),
         {"": mark("What the page is about"), "neutral": mark("Only “Page”, so that nobody can see what you read")},
     ),
+}
+HINTS: Mapping[str, str] = {
+    "titles": mark(
+        "Plain titles help when somebody looks over your shoulder. With several tabs open, or with a screen reader, "
+        "they make pages harder to tell apart."
+    )
 }
 
 
 @dataclass(frozen=True)
 class Question:
-    """One question with its choices: value, words, whether it is chosen, and the language of the words."""
+    """One question with its choices: value, words, whether it is chosen, and the language of the words; and a hint."""
 
     name: str
     words: str
     choices: tuple[tuple[str, str, bool, str], ...]
+    hint: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,12 +68,17 @@ async def show_look(visit: Reading) -> Response:
     offered = visit.settings.languages
     wanted = language if language in offered else visit.language.code
     questions = [
-        Question(name, visit.say(asked), tuple(_choices(visit.look, name, {k: visit.say(v) for k, v in words.items()})))
+        Question(
+            name,
+            visit.say(asked),
+            tuple(_choices(visit.look, name, {k: visit.say(v) for k, v in words.items()})),
+            visit.say(HINTS[name]) if name in HINTS else "",
+        )
         for name, (asked, words) in WORDS.items()
     ]
     if len(offered) > 1:
         choices = tuple((code, NAMES[code], code == wanted, code) for code in offered)
-        asked = Question("language", visit.say(mark("Which language do pages have?")), choices)
+        asked = Question("language", visit.say(mark("Which language should pages be in?")), choices)
         questions = [asked, *questions] if language else [*questions, asked]
     back = own_path(visit.query("back"))
     return visit.show(LookPage(title=visit.say(mark("How pages look")), questions=tuple(questions), back=back))

@@ -41,7 +41,7 @@ class IgnoredPage(FormPage):
 async def show_ignored(visit: OwnVisit) -> Response:
     """Show whom one ignores."""
     members = await ignored.list_ignored(visit.reader, visit.viewer)
-    return visit.show(IgnoredPage(title=visit.say("Whom you ignore"), members=members))
+    return visit.show(IgnoredPage(title=visit.say("People you ignore"), members=members))
 
 
 @router.get("/members/{handle}/ignore")

@@ -24,7 +24,7 @@ router = page_router()
 KINDS = {
     ThreadsOf.UNREAD: mark("New for you"),
     ThreadsOf.WRITTEN: mark("You wrote in"),
-    ThreadsOf.OPENED: mark("You began"),
+    ThreadsOf.OPENED: mark("You started"),
     ThreadsOf.FOLLOWED: mark("You follow"),
 }
 

@@ -49,7 +49,7 @@ async def show_subscriptions(visit: OwnVisit) -> Response:
     after = visit.query("after") or None
     page = await subscriptions.list_subscriptions(visit.reader, visit.viewer, after, THREADS_A_PAGE)
     return visit.show(
-        SubscriptionsPage(title=visit.say("What you are told of"), subscriptions=page.rows, next=page.next)
+        SubscriptionsPage(title=visit.say("What we tell you about"), subscriptions=page.rows, next=page.next)
     )
 
 

@@ -10,6 +10,7 @@ from forum.importers.old_links import (
     OldLink,
     find_new_place,
     find_within,
+    read_article_link,
     read_link,
     read_speaking_link,
     read_words,
@@ -24,8 +25,12 @@ last_router = page_router()  # whatever no other route answers
 
 @router.get("/{page:path}.php")
 async def follow_old_link(page: str, visit: Reading) -> Response:
-    """Lead from a page of phpBB to what it showed."""
-    return await follow(visit, read_link(page, visit.request.query_params))
+    """Lead from a page of phpBB to what it showed, and from the first page of an old board or site to ours."""
+    parameters = visit.request.query_params
+    if page.rpartition("/")[2] != "index":
+        return await follow(visit, read_link(page, parameters))
+    article = read_article_link(parameters)
+    return await follow(visit, article) if article else RedirectResponse("/", 301, HEADERS)
 
 
 @router.get("/{page:path}.html")

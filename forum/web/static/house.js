@@ -168,11 +168,13 @@ if (printer) {
   printer.hidden = false;
   printer.addEventListener('click', () => print());
 }
-// What is written is kept on the server: after each pause, and before it is sent, for a form that meets a dead line
-// loses what is in it.
-for (const composer of document.querySelectorAll('form.composer')) {
-  const fields = composer.elements;
-  const status = composer.querySelector('[data-status]');
+// What somebody writes is sent when there is a line: a form that meets a dead one loses what is in it. What one composes
+// is kept on the server before that, and after each pause.
+for (const form of document.querySelectorAll('form')) {
+  const fields = form.elements;
+  const { draft, kept: saved } = form.dataset;
+  if (!form.querySelector('textarea')) continue;
+  let status = form.querySelector('[data-status]');
   const words = () => {
     const typed = { body_markdown: fields.body_markdown.value, content_warning: fields.content_warning.value || null };
     if (fields.title) typed.title = fields.title.value || null;
@@ -180,56 +182,67 @@ for (const composer of document.querySelectorAll('form.composer')) {
     if (fields.asks && fields.asks.value) typed.asks = fields.asks.value === 'yes';
     return typed;
   };
-  let kept = JSON.stringify(words());
+  let kept = draft && JSON.stringify(words());
   let last = Promise.resolve(true);
   let pause, pressed, isReady, isBusy;
   const save = async () => {
-    const typed = words();
-    if (JSON.stringify(typed) === kept || !(typed.body_markdown || typed.title)) return true;
+    const typed = draft && words();
+    if (draft && (JSON.stringify(typed) === kept || !(typed.body_markdown || typed.title))) return true;
     const patience = new AbortController();
     const end = setTimeout(() => patience.abort(), 20000);
     try {
-      const answer = await fetch(composer.dataset.draft, {
-        method: 'PUT',
-        headers: { 'Content-Type': 'application/json' },
-        body: JSON.stringify({ version: Number(fields.version.value), ...typed }),
+      const answer = await fetch(draft || document.querySelector('[rel=icon]').href, {
+        cache: 'no-store',
         signal: patience.signal,
+        ...(draft && {
+          method: 'PUT',
+          headers: { 'Content-Type': 'application/json' },
+          body: JSON.stringify({ version: Number(fields.version.value), ...typed }),
+        }),
       });
-      if (answer.ok) {
+      if (draft && answer.ok) {
         fields.version.value = (await answer.json()).version;
         kept = JSON.stringify(typed);
-        status.textContent = composer.dataset.kept;
+        status.textContent = saved;
       }
       return true; // what is refused, the page says when it is sent
     } catch {
-      status.textContent = composer.dataset.offline;
+      if (!status) {
+        status = form.appendChild(document.createElement('p'));
+        status.className = 'box';
+        status.setAttribute('role', 'alert');
+      }
+      status.textContent = document.body.dataset.offline;
       return false;
     } finally {
       clearTimeout(end);
     }
   };
   const keep = () => (last = last.then(save));
-  composer.addEventListener('input', () => {
-    clearTimeout(pause);
-    pause = setTimeout(keep, 5000);
-  });
-  composer.addEventListener('click', (event) => {
+  if (draft) {
+    form.addEventListener('input', () => {
+      clearTimeout(pause);
+      pause = setTimeout(keep, 5000);
+    });
+    form.addEventListener('keydown', (event) => {
+      const send = form.querySelector('[value=send]');
+      if (send && event.key === 'Enter' && (event.ctrlKey || event.metaKey)) send.click();
+    });
+  }
+  form.addEventListener('click', (event) => {
     pressed = event.target.closest('button') || pressed;
   });
-  composer.addEventListener('keydown', (event) => {
-    const send = composer.querySelector('[value=send]');
-    if (send && event.key === 'Enter' && (event.ctrlKey || event.metaKey)) send.click();
-  });
-  composer.addEventListener('submit', async (event) => {
+  form.addEventListener('submit', async (event) => {
     clearTimeout(pause);
-    if (isReady) return;
+    const button = event.submitter || pressed;
+    if (isReady || !button) return;
     event.preventDefault();
     if (isBusy) return;
     isBusy = true;
     isReady = await keep();
     isBusy = false;
     // Later: while this event is still fired, the browser ignores another.
-    if (isReady) setTimeout(() => pressed.click());
+    if (isReady) setTimeout(() => button.click());
   });
   addEventListener('pageshow', () => {
     isReady = false;

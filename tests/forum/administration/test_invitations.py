@@ -94,25 +94,22 @@ async def test_who_is_invited_to_administer_waits_for_another_administrator(
         assert agreed.json()["roles"] == ["administrator"]
 
 
-@pytest.mark.parametrize(
-    ("wanted", "pointer"),
-    [
-        ({"role": "adviser", "title": "Online adviser"}, "#/title"),
-        ({"role": "moderator", "title": "Online adviser", "organisation": "Example"}, "#/title"),
-        ({"role": "moderator", "title": "Online adviser"}, "#/title"),
-        ({"role": "moderator", "board": "nowhere"}, "#/board"),
-        ({"role": "safeguarding_lead", "board": "new-here"}, "#/board"),
-        ({"role": "queen"}, "#/role"),
-        ({"role": "moderator", "email": "suzie"}, "#/email"),
-    ],
-    ids=str,
-)
-async def test_what_cannot_be_offered_is_refused(
-    services: Services, joan: httpx.AsyncClient, wanted: dict[str, str], pointer: str
-) -> None:
+NO_OFFERS = [
+    ({"role": "adviser", "title": "Online adviser"}, "#/title"),
+    ({"role": "moderator", "title": "Online adviser", "organisation": "Example"}, "#/title"),
+    ({"role": "moderator", "title": "Online adviser"}, "#/title"),
+    ({"role": "moderator", "board": "nowhere"}, "#/board"),
+    ({"role": "safeguarding_lead", "board": "new-here"}, "#/board"),
+    ({"role": "queen"}, "#/role"),
+    ({"role": "moderator", "email": "suzie"}, "#/email"),
+]
+
+
+async def test_what_cannot_be_offered_is_refused(services: Services, joan: httpx.AsyncClient) -> None:
     await make.board(services)
-    refused = await invite(joan, **wanted)
-    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, pointer)
+    for wanted, pointer in NO_OFFERS:
+        refused = await invite(joan, **wanted)
+        assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, pointer), wanted
 
 
 async def test_only_who_verified_the_address_sees_and_takes_it(

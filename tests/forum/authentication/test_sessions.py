@@ -713,7 +713,7 @@ async def test_nobody_waits_with_a_connection_for_the_one_thread_that_hashes(
     small = settings.model_copy(update={"pool_size": 2})
     async with make.application(small) as app, make.signed_in(app, "heron") as heron, asyncio.timeout(60):
         with _BusyHashing(20) as busy:
-            monkeypatch.setattr(hashing, "_hashing", busy)
+            monkeypatch.setattr(hashing, "HASHING_THREAD", busy)
             burst = [asyncio.create_task(heron.request(method, API + path, json=body)) for _ in range(20)]
             try:
                 async with asyncio.timeout(10):
@@ -732,7 +732,7 @@ async def test_who_comes_when_too_many_wait_to_sign_in_is_told_at_once(
     async with make.application(settings) as app, make.client(app) as guest, asyncio.timeout(60):
         await make.member(app.state.services, "heron")
         with _BusyHashing(3) as busy:
-            monkeypatch.setattr(hashing, "_hashing", busy)
+            monkeypatch.setattr(hashing, "HASHING_THREAD", busy)
             burst = [asyncio.create_task(_sign_in(guest, "heron")) for _ in range(3)]
             try:
                 await busy.all_wait.wait()

@@ -66,27 +66,25 @@ BODIES = [
 ]
 
 
-@pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
-async def test_what_was_written_is_what_is_read_to_the_last_character(
-    body: str, app: FastAPI, services: Services
-) -> None:
+async def test_what_was_written_is_what_is_read_to_the_last_character(app: FastAPI, services: Services) -> None:
     await make.board(services)
     async with make.signed_in(app, "heron") as heron:
-        thread = await make.thread(services, "heron")
-        written = await _reply(heron, thread, body)
-        assert written.status_code == 201, written.text
-        assert written.json()["body_markdown"].encode() == body.encode()
-        location = written.headers["location"]
-        assert (await heron.get(location)).json() == make.as_read(written)
-        edited = await heron.patch(location, json={"revision": 1, "body_markdown": body + "!"})
-        assert edited.json()["body_markdown"].encode() == (body + "!").encode()
-        revisions = (await heron.get(f"{location}/revisions")).json()["items"]
-        assert [revision["body_markdown"] for revision in revisions] == [body, body + "!"]
-        # Escaped as \uXXXX it is the same text.
-        escaped = json.dumps({"body_markdown": body}, ensure_ascii=True)
-        headers = {"Content-Type": "application/json"}
-        again = await heron.post(f"{API}/threads/{thread}/posts", content=escaped, headers=headers)
-        assert again.json()["body_markdown"].encode() == body.encode()
+        for body in BODIES:
+            thread = await make.thread(services, "heron")
+            written = await _reply(heron, thread, body)
+            assert written.status_code == 201, written.text
+            assert written.json()["body_markdown"].encode() == body.encode()
+            location = written.headers["location"]
+            assert (await heron.get(location)).json() == make.as_read(written)
+            edited = await heron.patch(location, json={"revision": 1, "body_markdown": body + "!"})
+            assert edited.json()["body_markdown"].encode() == (body + "!").encode()
+            revisions = (await heron.get(f"{location}/revisions")).json()["items"]
+            assert [revision["body_markdown"] for revision in revisions] == [body, body + "!"]
+            # Escaped as \uXXXX it is the same text.
+            escaped = json.dumps({"body_markdown": body}, ensure_ascii=True)
+            headers = {"Content-Type": "application/json"}
+            again = await heron.post(f"{API}/threads/{thread}/posts", content=escaped, headers=headers)
+            assert again.json()["body_markdown"].encode() == body.encode()
 
 
 async def test_what_no_format_can_carry_is_left_out_and_a_line_end_is_a_line_end(
@@ -109,43 +107,43 @@ async def test_what_no_format_can_carry_is_left_out_and_a_line_end_is_a_line_end
         assert opened.json()["title"] == "Monday, at ten"
 
 
-@pytest.mark.parametrize(
-    "blank",
-    [
-        "\u200b",
-        "\u3164 \u2800",
-        "\u00ad",
-        "\U000e0041\U000e0042",
-        "\u0301",
-        "&#8203;",
-        "> ",
-        "#",
-        "```\n```",
-        "- \n- &nbsp;",
-    ],
-)
-async def test_a_post_has_something_that_can_be_seen(blank: str, app: FastAPI, services: Services) -> None:
+BLANK = [
+    "\u200b",
+    "\u3164 \u2800",
+    "\u00ad",
+    "\U000e0041\U000e0042",
+    "\u0301",
+    "&#8203;",
+    "> ",
+    "#",
+    "```\n```",
+    "- \n- &nbsp;",
+]
+
+
+async def test_a_post_has_something_that_can_be_seen(app: FastAPI, services: Services) -> None:
     await make.board(services)
     async with make.signed_in(app, "heron") as heron:
         thread = await make.thread(services, "heron")
         post = (await _posts(heron, thread))[0]["id"]
         words = {"title": "A question", "body_markdown": "Hello all"}
-        is_markdown = any(mark in blank for mark in "&>#`-")
-        ways: list[tuple[str, str, dict[str, Any], list[str]]] = [
-            ("POST", f"/threads/{thread}/posts", {"body_markdown": blank}, ["#/body_markdown"]),
-            ("PATCH", f"/posts/{post}", {"revision": 1, "body_markdown": blank}, ["#/body_markdown"]),
-            ("POST", "/boards/new-here/threads", words | {"body_markdown": blank}, ["#/body_markdown"]),
-        ]
-        if not is_markdown:
-            ways += [
-                ("POST", "/boards/new-here/threads", words | {"title": blank * 3}, ["#/title"]),
-                ("PATCH", f"/threads/{thread}", {"version": 1, "title": blank * 3}, ["#/title"]),
-                ("POST", "/boards/new-here/threads", words | {"content_warning": blank}, ["#/content_warning"]),
+        for blank in BLANK:
+            ways: list[tuple[str, str, dict[str, Any], list[str]]] = [
+                ("POST", f"/threads/{thread}/posts", {"body_markdown": blank}, ["#/body_markdown"]),
+                ("PATCH", f"/posts/{post}", {"revision": 1, "body_markdown": blank}, ["#/body_markdown"]),
+                ("POST", "/boards/new-here/threads", words | {"body_markdown": blank}, ["#/body_markdown"]),
             ]
-        for method, path, sent, pointers in ways:
-            answer = await heron.request(method, API + path, json=sent)
-            assert answer.status_code == 422, (path, answer.text)
-            assert [fault["pointer"] for fault in answer.json()["errors"]] == pointers
+            is_markdown = any(mark in blank for mark in "&>#`-")
+            if not is_markdown:
+                ways += [
+                    ("POST", "/boards/new-here/threads", words | {"title": blank * 3}, ["#/title"]),
+                    ("PATCH", f"/threads/{thread}", {"version": 1, "title": blank * 3}, ["#/title"]),
+                    ("POST", "/boards/new-here/threads", words | {"content_warning": blank}, ["#/content_warning"]),
+                ]
+            for method, path, sent, pointers in ways:
+                answer = await heron.request(method, API + path, json=sent)
+                assert answer.status_code == 422, (path, sent, answer.text)
+                assert [fault["pointer"] for fault in answer.json()["errors"]] == pointers, (path, sent)
         opened = await heron.post(
             f"{API}/boards/new-here/threads", json=words | {"title": " A \u202eques\u2066tion \u200f"}
         )
@@ -167,59 +165,54 @@ async def test_a_body_that_costs_much_is_rendered_and_screened_like_any_other(ap
     assert sent.json()["body_html"].count("data-handle") == heavy.count("@suzie")
 
 
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [
-        ("x", 201),
-        ("x" * 20_000, 201),
-        ("x" * 20_001, 422),
-        ("😀" * 20_000, 201),
-        ("😀" * 20_001, 422),
-        ("", 422),
-        (" \n\t\u00a0\u2003 ", 422),
-        ("before\x00after", 422),
-        ("half a surrogate pair: \ud83d", 422),
-    ],
-    ids=range(9),
-)
-async def test_a_post_has_1_to_20_000_characters(body: str, status: int, app: FastAPI, services: Services) -> None:
+LENGTHS = [
+    ("x", 201),
+    ("x" * 20_000, 201),
+    ("x" * 20_001, 422),
+    ("😀" * 20_000, 201),
+    ("😀" * 20_001, 422),
+    ("", 422),
+    (" \n\t\u00a0\u2003 ", 422),
+    ("before\x00after", 422),
+    ("half a surrogate pair: \ud83d", 422),
+]
+
+
+async def test_a_post_has_1_to_20_000_characters(app: FastAPI, services: Services) -> None:
+    await make.board(services)
+    async with make.signed_in(app, "heron") as heron:
+        for number, (body, status) in enumerate(LENGTHS):
+            thread = await make.thread(services, "heron")
+            post = (await _posts(heron, thread))[0]["id"]
+            # As every \uXXXX escape: the longest that these characters can be on the wire.
+            ways: list[tuple[str, str, dict[str, Any]]] = [
+                ("POST", f"/threads/{thread}/posts", {}),
+                ("POST", "/boards/new-here/threads", {"title": "A question"}),
+                ("PATCH", f"/posts/{post}", {"revision": 1}),
+                ("POST", "/previews", {}),
+            ]
+            for method, path, more in ways:
+                content = json.dumps({"body_markdown": body, **more}, ensure_ascii=True)
+                answer = await heron.request(
+                    method, API + path, content=content, headers={"Content-Type": "application/json"}
+                )
+                made = 201 if path not in {f"/posts/{post}", "/previews"} else 200
+                assert answer.status_code == (made if status == 201 else 422), (number, path, answer.text[:500])
+                if status == 422:
+                    assert [fault["pointer"] for fault in answer.json()["errors"]] == ["#/body_markdown"], number
+
+
+async def test_a_content_warning_is_one_line_of_1_to_100_characters(app: FastAPI, services: Services) -> None:
     await make.board(services)
     async with make.signed_in(app, "heron") as heron:
         thread = await make.thread(services, "heron")
-        post = (await _posts(heron, thread))[0]["id"]
-        # As every \uXXXX escape: the longest that these characters can be on the wire.
-        ways: list[tuple[str, str, dict[str, Any]]] = [
-            ("POST", f"/threads/{thread}/posts", {}),
-            ("POST", "/boards/new-here/threads", {"title": "A question"}),
-            ("PATCH", f"/posts/{post}", {"revision": 1}),
-            ("POST", "/previews", {}),
-        ]
-        for method, path, more in ways:
-            content = json.dumps({"body_markdown": body, **more}, ensure_ascii=True)
-            answer = await heron.request(
-                method, API + path, content=content, headers={"Content-Type": "application/json"}
-            )
-            made = 201 if path not in {f"/posts/{post}", "/previews"} else 200
-            assert answer.status_code == (made if status == 201 else 422), (path, answer.text[:500])
-            if status == 422:
-                assert [fault["pointer"] for fault in answer.json()["errors"]] == ["#/body_markdown"]
-
-
-@pytest.mark.parametrize(
-    ("warning", "status"),
-    [("x", 201), ("x" * 100, 201), ("😀" * 100, 201), ("x" * 101, 422), ("", 422), ("   ", 422), ("a\nb", 422)],
-)
-async def test_a_content_warning_is_one_line_of_1_to_100_characters(
-    warning: str, status: int, app: FastAPI, services: Services
-) -> None:
-    await make.board(services)
-    async with make.signed_in(app, "heron") as heron:
-        answer = await _reply(heron, await make.thread(services, "heron"), content_warning=warning)
-    assert answer.status_code == status
-    if status == 201:
-        assert answer.json()["content_warning"] == warning
-    else:
-        assert [fault["pointer"] for fault in answer.json()["errors"]] == ["#/content_warning"]
+        for warning in ("x", "x" * 100, "😀" * 100):
+            answer = await _reply(heron, thread, content_warning=warning)
+            assert (answer.status_code, answer.json()["content_warning"]) == (201, warning)
+        for warning in ("x" * 101, "", "   ", "a\nb"):
+            answer = await _reply(heron, thread, content_warning=warning)
+            assert answer.status_code == 422, warning
+            assert [fault["pointer"] for fault in answer.json()["errors"]] == ["#/content_warning"], warning
 
 
 async def test_an_edit_says_anew_whether_there_is_a_content_warning(app: FastAPI, services: Services) -> None:
@@ -261,36 +254,34 @@ async def test_a_refused_reply_uses_no_number(app: FastAPI, services: Services) 
         assert (await _reply(heron, thread)).json()["number"] == 2
 
 
-@pytest.mark.parametrize(
-    ("query", "numbers", "goes_on"),
-    [
-        ({}, range(1, 8), False),
-        ({"limit": 3}, range(1, 4), True),
-        ({"limit": 7}, range(1, 8), False),
-        ({"limit": 6}, range(1, 7), True),
-        ({"from": 5}, range(5, 8), False),
-        ({"from": 5, "limit": 2}, range(5, 7), True),
-        ({"from": 7, "limit": 1}, range(7, 8), False),
-        ({"from": 8}, range(0), False),
-        ({"from": 2**31 - 1, "limit": 100}, range(0), False),
-    ],
-)
-async def test_a_page_is_a_range_of_numbers(
-    query: dict[str, int], numbers: Sequence[int], goes_on: bool, services: Services, guest: httpx.AsyncClient
-) -> None:
+RANGES: list[tuple[dict[str, int], Sequence[int], bool]] = [
+    ({}, range(1, 8), False),
+    ({"limit": 3}, range(1, 4), True),
+    ({"limit": 7}, range(1, 8), False),
+    ({"limit": 6}, range(1, 7), True),
+    ({"from": 5}, range(5, 8), False),
+    ({"from": 5, "limit": 2}, range(5, 7), True),
+    ({"from": 7, "limit": 1}, range(7, 8), False),
+    ({"from": 8}, range(0), False),
+    ({"from": 2**31 - 1, "limit": 100}, range(0), False),
+]
+
+
+async def test_a_page_is_a_range_of_numbers(services: Services, guest: httpx.AsyncClient) -> None:
     await make.board(services)
     await make.member(services, "heron")
     thread = await make.thread(services, "heron")
     for _ in range(6):
         await make.post(services, "heron", thread)
-    answer = await guest.get(f"{API}/threads/{thread}/posts", params=query)
-    assert answer.status_code == 200, answer.text
-    page = answer.json()
-    assert [post["number"] for post in page["items"]] == list(numbers)
-    assert bool(page["next"]) == goes_on
-    if goes_on:
-        rest = await guest.get(f"{API}/threads/{thread}/posts", params={"after": page["next"]})
-        assert [post["number"] for post in rest.json()["items"]] == list(range(numbers[-1] + 1, 8))
+    for query, numbers, goes_on in RANGES:
+        answer = await guest.get(f"{API}/threads/{thread}/posts", params=query)
+        assert answer.status_code == 200, answer.text
+        page = answer.json()
+        assert [post["number"] for post in page["items"]] == list(numbers), query
+        assert bool(page["next"]) == goes_on, query
+        if goes_on:
+            rest = await guest.get(f"{API}/threads/{thread}/posts", params={"after": page["next"]})
+            assert [post["number"] for post in rest.json()["items"]] == list(range(numbers[-1] + 1, 8)), query
 
 
 # What a reply refers to.

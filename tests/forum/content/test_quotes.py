@@ -90,46 +90,50 @@ async def test_words_of_an_earlier_revision_are_no_quote_for_whoever_comes_later
     assert not is_named(late)
 
 
+QUOTES = [
+    (QUOTE, False),
+    (f"> {SAID}\n\nNo.", False),
+    ("> a lying\ntoad and I hope\n\nNo.", False),  # a lazy continuation line
+    ("> is a ly\u200bing to\u00adad and\n\nNo.", False),
+    ("1. > > a LYING toad and", False),
+    (QUOTE, True),
+    ("> @stepdad #2 wrote:\n> is a lying toad\n\nNo.", True),
+    (f"> {SAID}\n\nNo.", True),
+    ("> worker is a ly\u200bing\ntoad and I\n\nNo.", True),
+]
+
+
 @pytest.mark.parametrize("measure", [REDACT, REMOVE], ids=["redact", "remove"])
-@pytest.mark.parametrize(
-    ("quote", "is_far"),
-    [
-        (QUOTE, False),
-        (f"> {SAID}\n\nNo.", False),
-        ("> a lying\ntoad and I hope\n\nNo.", False),  # a lazy continuation line
-        ("> is a ly\u200bing to\u00adad and\n\nNo.", False),
-        ("1. > > a LYING toad and", False),
-        (QUOTE, True),
-        ("> @stepdad #2 wrote:\n> is a lying toad\n\nNo.", True),
-        (f"> {SAID}\n\nNo.", True),
-        ("> worker is a ly\u200bing\ntoad and I\n\nNo.", True),
-    ],
-)
 async def test_what_goes_leaves_the_quotes_in_every_thread_and_comes_back(
-    measure: dict[str, Any], quote: str, is_far: bool, app: FastAPI, services: Services, thread: int
+    measure: dict[str, Any], app: FastAPI, services: Services, thread: int
 ) -> None:
-    source = await said_id(services, thread)
-    place = await make.thread(services, "magpie", title="Another") if is_far else thread
-    written = await make.post(services, "magpie", place, quote)
-    other = await make.post(services, "magpie", place, "> is a lying frog\n\nNo.")
+    source, far = await said_id(services, thread), await make.thread(services, "magpie", title="Another")
+    places = [far if is_far else thread for _, is_far in QUOTES]
+    written = [
+        await make.post(services, "magpie", place, quote) for place, (quote, _) in zip(places, QUOTES, strict=True)
+    ]
+    others = [await make.post(services, "magpie", place, "> is a lying frog\n\nNo.") for place in (thread, far)]
     async with make.signed_in(app, "suzie", Role.MODERATOR) as suzie, make.signed_in(app, "magpie") as magpie:
         made = await decided(app, suzie, source, measure, reporter="heron")
-        left = await read(magpie, written.id)
-        seen = left["body_markdown"].replace("\u200b", "").replace("\u00ad", "").casefold()
-        assert MARK in left["body_markdown"]
-        assert "lying" not in seen
-        assert "toad" not in seen
-        assert is_named(left) == (measure is REDACT and quote == QUOTE and not is_far)
-        revisions = (await magpie.get(f"{API}/posts/{written.id}/revisions")).json()["items"]
-        assert [revision["sealed"] for revision in revisions] == [True, False]
-        assert (await read(magpie, other.id))["body_markdown"] == "> is a lying frog\n\nNo."
+        for post, (quote, is_far) in zip(written, QUOTES, strict=True):
+            left = await read(magpie, post.id)
+            seen = left["body_markdown"].replace("\u200b", "").replace("\u00ad", "").casefold()
+            assert MARK in left["body_markdown"], quote
+            assert "lying" not in seen, quote
+            assert "toad" not in seen, quote
+            assert is_named(left) == (measure is REDACT and quote == QUOTE and not is_far), quote
+            revisions = (await magpie.get(f"{API}/posts/{post.id}/revisions")).json()["items"]
+            assert [revision["sealed"] for revision in revisions] == [True, False], quote
+        for other in others:
+            assert (await read(magpie, other.id))["body_markdown"] == "> is a lying frog\n\nNo."
 
         async with make.signed_in(app, "stepdad") as stepdad, make.signed_in(app, "orla", Role.MODERATOR) as orla:
             assert (await appeal(stepdad, made["statement_id"])).status_code == 201
             case = await a_case(orla, source, "appeal")
             assert (await hear(orla, case["id"], "overturn")).status_code == 201
-        back = await read(magpie, written.id)
-        assert (back["body_markdown"], back["body_html"]) == (quote, written.body_html)
+        for post, (quote, _) in zip(written, QUOTES, strict=True):
+            back = await read(magpie, post.id)
+            assert (back["body_markdown"], back["body_html"]) == (quote, post.body_html)
 
 
 async def test_a_short_quote_of_a_removed_post_names_nobody(

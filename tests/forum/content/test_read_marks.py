@@ -152,17 +152,15 @@ async def test_a_thread_that_moves_out_of_sight_leaves_what_is_unread(app: FastA
         assert await mark(heron, thread, 1) == 404
 
 
-@pytest.mark.parametrize(
-    ("number", "status"), [(-1, 422), (0, 204), (1, 204), (2, 422), (2**31, 422), ("1", 422), (True, 422), (None, 422)]
-)
-async def test_a_number_that_the_thread_has_not_reached_is_refused(
-    app: FastAPI, services: Services, number: Any, status: int
-) -> None:
+async def test_a_number_that_the_thread_has_not_reached_is_refused(app: FastAPI, services: Services) -> None:
     await make.board(services)
     await make.member(services, "magpie")
     thread = await make.thread(services, "magpie", "new-here")
     async with make.signed_in(app, "heron") as heron:
-        assert await mark(heron, thread, number) == status
+        for number in (-1, 2, 2**31, "1", True, None):
+            assert await mark(heron, thread, number) == 422, number
+        for number in (0, 1):
+            assert await mark(heron, thread, number) == 204, number
 
 
 async def test_marks_go_after_half_a_year_and_what_is_older_stays_read(app: FastAPI, services: Services) -> None:

@@ -70,35 +70,33 @@ async def test_whoever_opens_a_thread_is_told_where_it_is(
     assert first_post["content_warning"] == "about loss"
 
 
-@pytest.mark.parametrize(
-    ("title", "status"),
-    [
-        ("abc", 201),
-        ("ab", 422),
-        ("   ab   ", 422),
-        ("", 422),
-        ("     ", 422),
-        ("x" * 120, 201),
-        ("x" * 121, 422),
-        ("😀" * 120, 201),
-        ("😀" * 121, 422),
-        ("two\nlines", 422),
-        ("two\u2028lines", 422),
-        ("לוח 🌿 naïve", 201),
-    ],
-)
-async def test_a_title_is_one_line_of_3_to_120_characters(
-    title: str, status: int, app: FastAPI, services: Services
-) -> None:
+TITLES = [
+    ("abc", 201),
+    ("ab", 422),
+    ("   ab   ", 422),
+    ("", 422),
+    ("     ", 422),
+    ("x" * 120, 201),
+    ("x" * 121, 422),
+    ("😀" * 120, 201),
+    ("😀" * 121, 422),
+    ("two\nlines", 422),
+    ("two\u2028lines", 422),
+    ("לוח 🌿 naïve", 201),
+]
+
+
+async def test_a_title_is_one_line_of_3_to_120_characters(app: FastAPI, services: Services) -> None:
     await make.board(services)
     async with make.signed_in(app, "heron") as heron:
-        words = {"title": title, "body_markdown": "Hello"}
-        answer = await heron.post(f"{API}/boards/new-here/threads", json=words)
-        assert answer.status_code == status, answer.text
-        if status == 422:
-            assert [fault["pointer"] for fault in answer.json()["errors"]] == ["#/title"]
-        else:
-            assert (await heron.get(answer.headers["location"])).json()["title"] == title
+        for title, status in TITLES:
+            words = {"title": title, "body_markdown": "Hello"}
+            answer = await heron.post(f"{API}/boards/new-here/threads", json=words)
+            assert answer.status_code == status, (title, answer.text)
+            if status == 422:
+                assert [fault["pointer"] for fault in answer.json()["errors"]] == ["#/title"], title
+            else:
+                assert (await heron.get(answer.headers["location"])).json()["title"] == title
 
 
 # Lists.

@@ -276,6 +276,49 @@ async def moved(services: Services, tmp_path: Path) -> Services:
     return services
 
 
+async def test_threads_that_were_joined_split_or_retitled_there_keep_the_words_of_their_posts(
+    services: Services, tmp_path: Path
+) -> None:
+    answer = {"form": TextForm.S9E, "reply_to": "1"}
+    said = '<r><QUOTE author="Magpie" post_id="1">They come.</QUOTE>So I heard.</r>'
+    before = [
+        *BEFORE[:9],
+        thread(1, 11, "Monday"),
+        post(1, 1, 3, "They come."),
+        post(2, 1, 4, said, **answer),
+        post(3, 1, 5, "Aside."),
+        thread(2, 11, "Tuesday"),
+        post(4, 2, 3, "They came."),
+        post(5, 2, 4, "A draft."),
+    ]
+    await carry(services, tmp_path, before)
+    # One answer is split off, the rest of that thread is retitled; all of the other one is joined with it.
+    after = [
+        *BEFORE[:9],
+        thread(1, 11, "In May"),
+        post(1, 1, 3, "They come."),
+        post(3, 1, 5, "Aside.", title="Re: Monday"),
+        thread(3, 11, "Split off"),
+        post(2, 3, 4, said, **{**answer, "reply_to": None, "title": "Re: Monday"}),
+        post(4, 1, 3, "They came.", title="Tuesday"),
+        post(5, 1, 4, "What I stand by.", title="Re: Tuesday", edited_at=LATELY),
+    ]
+    ended = await carry(services, tmp_path, after)
+    assert ended
+    assert (ended.counts.get("reworded"), ended.counts.get("hidden"), ended.counts.get("threads")) == (1, None, None)
+    found = (
+        "SELECT title, thread.visibility, number, post.visibility, post.revision, body_markdown FROM post JOIN thread "
+    )
+    assert await rows(services, found + "ON thread.id = thread_id ORDER BY thread_id, number") == [
+        ("In May", "visible", 1, "visible", 1, "They come."),
+        ("In May", "visible", 2, "visible", 1, "> @magpie #1\n> They come.\n\nSo I heard."),
+        ("In May", "visible", 3, "visible", 1, "Aside."),
+        ("Tuesday", "visible", 1, "visible", 1, "They came."),
+        ("Tuesday", "visible", 2, "visible", 2, "**Re\\: Tuesday**\n\nWhat I stand by."),
+    ]
+    assert await carry(services, tmp_path, after) is None
+
+
 @pytest.mark.parametrize("most_posts", [2_000, 2])  # a thread with more changes in pieces
 async def test_a_newer_dump_brings_what_changed_and_leaves_what_people_did_here(
     moved: Services, guest: httpx.AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_posts: int

@@ -115,6 +115,7 @@ async def test_a_kept_link_leads_to_the_words_and_tells_nobody_else_that_they_ar
             {"kind": "address", "old": keys_of("what-now")[0], "thread": hidden},  # a page that is called so, too
             {"kind": "address", "old": keys_of("", "for-staff")[1], "thread": hidden},
             {"kind": "post", "old": "9", "thread": thread, "number": 25},
+            {"kind": "thread", "old": "12", "thread": thread},
         ):
             await session.execute(text(blog), nothing | row)
         # Another board of the same program moved here after it, which has a post of the same number.
@@ -131,6 +132,8 @@ async def test_a_kept_link_leads_to_the_words_and_tells_nobody_else_that_they_ar
         "/viewforum.php?f=2": "/boards/new-here",
         "/feed.php?f=2&sid=abc": "/boards/new-here/feed.atom",
         "/app.php/feed/topic/5": f"/threads/{thread}",
+        "/forum/index.php?sid=abc": "/",
+        "/index.php?p=12": f"/threads/{thread}",
         "/new-here-f2/": "/boards/new-here",
         "/2019/05/what-now/": f"/threads/{thread}",
         "/2019/05/What-now/feed/?utm_source=x": f"/threads/{thread}",

@@ -431,6 +431,7 @@ def test_what_is_no_such_board_is_one_sentence(tmp_path: Path) -> None:
         (other, "it holds wp_options, wp_posts, wp_users, and no table config"),
         (blog, "is a database of WordPress: there, choose Tools, Export"),
         (OldBoard("", "", {}), "holds no table at all"),
+        (OldBoard("", "", {name: Table(table.columns, lambda: []) for name, table in two.items()}), "nothing in them"),
     ]
     for board, says in cases:
         with pytest.raises(CannotMove) as refused:

@@ -191,7 +191,11 @@ def test_what_a_tag_of_the_board_showed_beside_its_words_is_not_lost() -> None:
         ("<BOX box='Before you read on'>", "Before you read on: x", Loss.EFFECT),
         ("<PANEL title='My own story' width='50 px'>", "My own story: x", Loss.EFFECT),
         ("<GLOW glow='red'>", "x", Loss.EFFECT),
+        ("<GLOW glow='DarkRed'>", "x", Loss.EFFECT),
         ("<ANCHOR anchor='50 60'>", "x", Loss.EFFECT),
+        ("<CLIP clip='dQwAwXcQgZk'>", "x", Loss.EFFECT),
+        ("<BOX box='Why?'>", "Why?: x", Loss.EFFECT),
+        ("<USER user='Анна'>", "Анна: x", Loss.EFFECT),
         ("<FONT font='Comic Sans'>", "x", Loss.SIZE),
         ("<COLLAPSE title='Food'>", "Food\nx", Loss.SPOILER),
         ("<TW tw='A death'>", "A death\nx", Loss.SPOILER),
@@ -205,6 +209,8 @@ def test_what_a_tag_of_the_board_showed_beside_its_words_is_not_lost() -> None:
         bbcode = f"[{name.lower()}={value[1]}:{UID}]x[/{name.lower()}:{UID}]"
         both = {moved(f"<r>{opened}x</{name}></r>"), moved(bbcode, TextForm.BBCODE)}
         assert both == {Moved(expected, How.WORD_FOR_WORD, (loss,))}, opened
+    told = "<r><MOOD mood='sad' content='x' colour='Navy' why='It is winter' width='all of it'>x</MOOD></r>"
+    assert moved(told).markdown == "sad, It is winter: x"
 
 
 def test_tags_of_few_are_known_by_their_kind() -> None:
@@ -380,6 +386,9 @@ def test_an_article_keeps_its_shape() -> None:
         '<span hidden>HID <span>HID</span><img src="https://hid.org"></span>b': f"{OF_FEW}\n\nb",
         "<pre>a<span hidden>HID</span></pre>": f"```\na\n```\n\n{OF_FEW}",
         '<p style="color:red">a <span style="font-weight:bold">b</span></p>': "a b",
+        "<center>a</center>b <main>c</main>d": "a\n\nb\n\nc\n\nd",
+        "5 <b>of</b> them & <no tag": r"5 **of** them & \<no tag",
+        "a<!-- HID <b>HID": "a",
     }.items():
         assert moved(text, TextForm.HTML).markdown == expected, text
     shut = "<details><summary>A death</summary><p>How it was.</p></details>"

@@ -158,6 +158,9 @@ NOTES_OF_PLUGINS = (
     ("um_content_restriction", 'a:2:{s:26:"_um_custom_access_settings";s:1:"1";s:14:"_um_accessible";s:1:"2";}', True),
     ("um_content_restriction", 'a:2:{s:26:"_um_custom_access_settings";s:1:"0";s:14:"_um_accessible";s:1:"2";}', False),
     ("rcp_subscription_access_level", "2", True),
+    ("rcp_subscription_level", "any", True),
+    ("rcp_user_level", "All", False),
+    ("_is_paid", "1", True),
     ("_jetpack_newsletter_access", "paid_subscribers", True),
     ("_jetpack_newsletter_access", "everybody", False),
     ("_wpmem_block", "1", True),
@@ -184,6 +187,13 @@ def test_what_a_plugin_showed_to_few_stays_behind(tmp_path: Path) -> None:
     }
     assert staging.remarks() == {Remark.RESTRICTED: 1 + sum(for_few for *_, for_few in NOTES_OF_PLUGINS)}
     assert b"SECRET" not in staging.path.read_bytes()
+    assert [(board.readers, board.doubt) for board in staging.boards()] == [(Readers.EVERYONE, None)]
+
+    for rule in ("memberpressrule", "cc_restriction", "wc_membership_plan"):
+        [board] = read(tmp_path, export(Article(5, "One"), Article(6, "SECRET rule", kind=rule))).boards()
+        assert board.readers is Readers.STAFF
+        assert board.doubt
+        assert rule in board.doubt
 
 
 def test_parts_in_any_order_are_one_site(tmp_path: Path) -> None:
@@ -215,8 +225,22 @@ def test_users_of_a_dump_are_members_with_their_passwords(tmp_path: Path) -> Non
     text = export(Article(5, "One", comments=talk), Article(6, "Two", by="long-gone"))
     dump = users(tmp_path, *rows)
     plugin = "CREATE TABLE `wp_shop_users` (`ID` int, `shop` text);\nINSERT INTO `wp_shop_users` VALUES (1,'x');\n"
+    lock = "paid-memberships-pro"
+    active = f'a:2:{{i:0;s:19:"akismet/akismet.php";i:1;s:45:"{lock}/{lock}.php";}}'
+    options = (
+        "CREATE TABLE `wp_options` (`option_id` int, `option_name` varchar(191), `option_value` longtext);\n"
+        f"INSERT INTO `wp_options` VALUES (1,'active_plugins','{active}'),(2,'home','x');\n"
+    )
     dump.write_text(dump.read_text("utf-8") + plugin, "utf-8")
-    known = people(read(tmp_path, text, people=dump))
+    assert [board.readers for board in read(tmp_path, text, people=dump).boards()] == [Readers.EVERYONE]
+    dump.write_text(dump.read_text("utf-8") + options, "utf-8")
+    staging = read(tmp_path, text, people=dump)
+    [board] = staging.boards()
+    assert board.readers is Readers.STAFF
+    assert board.doubt == (
+        f"On the old site a plugin, {lock}, kept some readers out, and the export does not say of which articles."
+    )
+    known = people(staging)
     assert {one.old: (one.name, one.login, one.password, one.was) for one in known.values()} == {
         "2": ("Suzie", "suzie", "$P$Bsuzie", ("administrator",)),
         "7": ("Anna K.", "anna", "$wp$2y$10$anna", ()),
@@ -383,3 +407,25 @@ async def test_a_site_moves_in_and_its_numbered_links_lead_there(
     refused = [await guest.get(path) for path in ("/?p=40", "/talking-é/", "/?p=4711")]
     assert refused[0].status_code == 404
     assert len(set(map(said_of_anywhere, refused))) == 1
+
+    # Since then, a plugin keeps some readers from one article, and the only comment below a page is in the bin.
+    later = [
+        Article(40, "Talking", meta=("_members_access_role", "editor")),
+        Article(7, "A guest book", kind="page", comments=[Comment(31, "Hello.", approved="trash")]),
+        Article(
+            60, "New", at="2026-10-20 09:00:00", comments=[Comment(5, "SECRET", meta="is_private")]
+        ),  # the number of another article
+    ]
+    await sql(services, "UPDATE board SET readers = ARRAY['everyone'] WHERE slug = 'blog'")
+    with read(tmp_path, export(*later), people=dump) as staging:
+        await carry_over(services.database, make_import(staging, Plan.proposed(staging), services.settings))
+    now = (
+        "SELECT title, visibility, (SELECT count(*) FROM post WHERE thread_id = thread.id AND visibility = 'visible') "
+    )
+    assert [tuple(row) for row in await sql(services, now + "FROM thread ORDER BY title")] == [
+        ("A guest book", "removed", 0),
+        ("Court & family", "visible", 11),
+        ("New", "visible", 1),
+        ("No comments", "visible", 1),
+        ("Talking", "removed", 0),
+    ]
