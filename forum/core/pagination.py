@@ -13,10 +13,11 @@ from forum.core.errors import Invalid
 SortKey = TypeVar("SortKey", bound=tuple[Any, ...])
 
 
-def _written(value: object) -> object:
-    if not isinstance(value, str):  # else a number would be so many seconds after 1970
-        raise ValueError("not a time as cursors have it")
-    return value
+def _written(value: object) -> datetime:
+    """Return the moment that `encode` wrote. Pydantic would take a number for seconds since 1970."""
+    if not isinstance(value, str):
+        raise ValueError("not a time")
+    return datetime.fromisoformat(value)
 
 
 def _plausible(moment: datetime) -> datetime:
