@@ -13,10 +13,11 @@ from forum.core.errors import Invalid
 SortKey = TypeVar("SortKey", bound=tuple[Any, ...])
 
 
-def _as_written(value: object) -> object:
-    if not isinstance(value, str):  # a number would be taken for seconds since 1970
-        raise ValueError("not a time as a cursor has it")
-    return value
+def _written(value: object) -> datetime:
+    """Return the moment that `encode` wrote. Pydantic would take a number for seconds since 1970."""
+    if not isinstance(value, str):
+        raise ValueError("not a time")
+    return datetime.fromisoformat(value)
 
 
 def _plausible(moment: datetime) -> datetime:
@@ -27,7 +28,7 @@ def _plausible(moment: datetime) -> datetime:
 
 # What a cursor may hold: values that fit the columns. Others would be a database error instead of a refused cursor.
 Identity = Annotated[int, Field(ge=0, lt=2**63)]
-Instant = Annotated[AwareDatetime, BeforeValidator(_as_written), AfterValidator(_plausible)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_plausible)]
 
 
 def encode(*sort_key: object) -> str:

@@ -57,13 +57,16 @@ async def refuse_wider(database: Database, staging: Staging, plan: Plan, source:
     for old, merging in plan.boards.items():
         if merging.take and merging.slug_here is not None and old not in came:
             _refuse_goal(f"The board {old} ({merging.name})", merging, goals.get(merging.slug_here))
+    open_here = list[str]()
     for old, readers in found:
         planned = plan.for_board(records[old], records) if old in records else None
         if planned and planned.take and is_wider(here := readers_of(readers), planned.readers):
-            raise CannotMove(
+            open_here.append(
                 f"The board {old} ({planned.name}) is here already, and read by {here}; the plan says "
                 f"{planned.readers}. Close it here first, or write take = false."
             )
+    if open_here:
+        raise CannotMove("\n".join(open_here))
 
 
 def _refuse_goal(named: str, planned: PlannedBoard, goal: Board | None) -> None:
