@@ -1,4 +1,4 @@
-"""Carry boards over, by the house's own verb. Nobody can read one who could not read it on the old board.
+"""Carry boards over, by the forum's own action. Nobody can read one who could not read it on the old board.
 
 Where the plan says so, a board goes into another one, with all its threads.
 """
@@ -40,7 +40,6 @@ class BoardHere:
     """A board that came."""
 
     id: int
-    is_advised: bool
     is_for_staff: bool
     locks: bool = False  # its threads come locked: nobody could write on the old board, but can on the one they go to
 
@@ -170,7 +169,7 @@ def _moved_boards(source: str, *wanted: Any) -> Select[Any]:
 
 
 def _board_here(board: Board) -> BoardHere:
-    return BoardHere(board.id, board.advised, readers_of(board.readers) is Readers.STAFF)
+    return BoardHere(board.id, readers_of(board.readers) is Readers.STAFF)
 
 
 def readers_of(audiences: Sequence[str]) -> Readers:

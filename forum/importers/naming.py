@@ -1,4 +1,4 @@
-"""What people of an old board are called here: the nearest name and handle that the house allows. Pure functions."""
+"""What people of an old board are called here: the nearest name and handle that the forum allows. Pure functions."""
 
 import re
 import unicodedata
@@ -113,7 +113,7 @@ def skeletons_of(texts: Iterable[str | None]) -> frozenset[str]:
 
 
 def _nearest_name(name: str, most: int = names.NAME_MAX) -> str | None:
-    """Return the name as it was, or as near to it as the house allows; None where nothing of it is left."""
+    """Return the name as it was, or as near to it as the forum allows; None where nothing of it is left."""
     name = _ADDRESS.sub(r"\g<before>", name)  # nobody's address is shown here
     for kept in (name, _without_badges(name), _without_marks(_without_badges(name))):
         seen = "".join(char for char in kept if char.isspace() or unicodedata.category(char) not in {"Cc", "Cf", "Cs"})
