@@ -62,7 +62,7 @@ from forum.passwords.breached_passwords import breached_passwords_of
 from forum.permissions import Act, why_not
 from forum.web import branding, errors, site
 from forum.web.languages import language_of, mark
-from forum.web.pages import Entry, House, MemberLink, PostLink
+from forum.web.pages import Entry, MemberLink, PostLink, SiteParts
 from moderation import features as moderation_features
 from moderation import live_queue
 from moderation.api import (
@@ -119,7 +119,7 @@ RESOURCES: tuple[Resource, ...] = (
     ),
     Resource(
         "announcements",
-        "A few words of the house to everybody, until a time. Administrators write them.",
+        "A few words of the charity to everybody, until a time. Administrators write them.",
         announcements.router,
     ),
     Resource("glossary", "What abbreviations mean. Administrators write it.", glossary.router),
@@ -262,7 +262,7 @@ RESOURCES: tuple[Resource, ...] = (
 )
 OWN = frozenset({"own"})
 MEMBERS = OWN | {"member", "moderator"}
-HOUSE = House(
+SITE_PARTS = SiteParts(
     navigation=(
         Entry("/", mark("Boards")),
         Entry("/search", mark("Search")),
@@ -392,10 +392,10 @@ class PagesBesideApi:
 
 
 def _add_pages(app: FastAPI, services: Services) -> None:
-    pages = site.create_site(services, HOUSE, PAGES)
+    pages = site.create_site(services, SITE_PARTS, PAGES)
     app.state.site = pages
     # For the page that a layer around all routes answers with.
-    app.state.house, app.state.branding = pages.state.house, pages.state.branding
+    app.state.parts, app.state.branding = pages.state.parts, pages.state.branding
     app.add_middleware(PagesBesideApi, pages=pages)
 
 

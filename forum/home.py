@@ -19,7 +19,7 @@ CountUrgent = Callable[[Transactions, Viewer], Awaitable[int | None]]
 
 @dataclass(frozen=True)
 class Front:
-    """The boards and which of them have news, what is unread, what the house says."""
+    """The boards and which of them have news, what is unread, what is announced."""
 
     boards: Sequence[BoardCard]
     boards_with_news: frozenset[int]

@@ -2,7 +2,7 @@
 
 Moderators read in its case when that was, by whom and why, as far as the old board kept it. The author reads a
 statement, and can appeal from the day of the move on; no notice and no mail tells them. An appeal undoes it as it
-undoes any decision, and what this house decides in the same case takes its place.
+undoes any decision, and what is decided here in the same case takes its place.
 """
 
 import json
@@ -105,7 +105,7 @@ class CarriedOver:
             await cases.mark_decided(session, case, one.revision, by=None, now=run.now)
 
     async def keep_bans(self, session: AsyncSession, run: RunTime, bans: Sequence[OldBan]) -> None:
-        """Say to each why they are banned, and open a case about them: a moderator of this house decides."""
+        """Say to each why they are banned, and open a case about them: a moderator here decides."""
         for ban in bans:
             case, _ = await cases.open_on_member(session, ban.member_id, Category.OTHER, run.now)
             decision = Decision(

@@ -573,7 +573,7 @@ async def close(work: Work, moderator: Viewer, case: Case, revision: int | None)
 async def mark_decided(
     session: AsyncSession, case: Case, revision: int | None, *, by: Viewer | None, now: datetime
 ) -> None:
-    """Do the same, where perhaps nobody of this house decided it."""
+    """Do the same, where perhaps nobody here decided it."""
     case.state, case.decided_at, case.decided_revision, case.barred_id = CaseState.DECIDED, now, revision, None
     raise_version(case, by, now)
     held = rows_of(CasePost)

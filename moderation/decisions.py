@@ -221,7 +221,7 @@ async def get_decided(session: AsyncSession, decision_id: UUID) -> Decided:
 async def decide(work: Work, moderator: Viewer, case_id: UUID, wanted: DecisionInput) -> Decided:
     """Decide a case about posts or a member, which the moderator may work on (`case_actions.decide` asks that first).
 
-    What the old board decided in it is undone: what this house decides takes its place.
+    What the old board decided in it is undone: what is decided here takes its place.
 
     Raises Conflict when it is decided or somebody else is working on it, Stale when the case or a post changed,
     Forbidden for whoever is not free to decide it, and Invalid for measures that make no sense.
@@ -368,7 +368,7 @@ async def enforce(work: Work, moderator: Viewer, ruling: Ruling) -> Statement | 
 
 
 async def _undo_old_measures(work: Work, moderator: Viewer, ruling: Ruling) -> None:
-    """Undo what the old board decided in a case. What this house has decided now stays, also where it is the same.
+    """Undo what the old board decided in a case. What is decided now stays, also where it is the same.
 
     Whose post is there again, or who may come back, is told.
     """

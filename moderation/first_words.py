@@ -1,4 +1,4 @@
-"""Messages of the house for whoever cried for help: somebody who answers begins with one, and changes it to fit.
+"""Messages of the charity for whoever cried for help: somebody who answers begins with one, and changes it to fit.
 
 Each is short and warm, promises nothing, and names who listens now. Nobody has to find words of their own at night.
 """

@@ -41,7 +41,7 @@ class RoleChange:
 
 
 async def refuse_last_administrator(session: AsyncSession, member_id: UUID) -> None:
-    """Return when the forum would still have an active administrator without this member. Raises Conflict otherwise.
+    """Keep the forum from being left without an active administrator. Raises Conflict where this member is the last.
 
     Call it in the transaction in which they leave: it lets only one such transaction run at a time.
     """

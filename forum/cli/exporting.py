@@ -129,6 +129,7 @@ async def copy_site(settings: Settings, folder: Path, seen: Callable[[int, int],
                 session, actor_id=None, act="site.copied", subject=("forum", "site"), now=now, details=details
             )
     finally:
+        await app.state.commit_bell.stop()
         await database.close()
     return copy.pages
 

@@ -1,4 +1,4 @@
-"""Announcements: a few words of the house that stand above all boards until a time, such as "closed on Monday"."""
+"""Announcements: a few words of the charity that stand above all boards until a time, such as "closed on Monday"."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ _ONE_AT_A_TIME = text("LOCK TABLE announcement IN SHARE ROW EXCLUSIVE MODE")
 
 
 class Announcement(SQLModel, table=True):
-    """What the house says above all boards, until when."""
+    """What the charity says above all boards, until when."""
 
     __table_args__ = (CheckConstraint("until > since", name="until"),)
 

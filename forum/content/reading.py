@@ -52,7 +52,7 @@ class ReadingPlace:
 
 @dataclass(frozen=True)
 class BoardReading:
-    """A board, a page of its threads, what the house has to say, and why the viewer may not open one, if so."""
+    """A board, a page of its threads, what is announced, and why the viewer may not open one, if so."""
 
     card: BoardCard
     announcements: Sequence[Any]

@@ -13,21 +13,22 @@ from forum.core.errors import Invalid
 SortKey = TypeVar("SortKey", bound=tuple[Any, ...])
 
 
+def _written(value: object) -> datetime:
+    """Return the moment that `encode` wrote. Pydantic would take a number for seconds since 1970."""
+    if not isinstance(value, str):
+        raise ValueError("not a time")
+    return datetime.fromisoformat(value)
+
+
 def _plausible(moment: datetime) -> datetime:
     if not 1900 <= moment.year <= 2999:  # old boards bring any of them along
         raise ValueError("not a time of this forum")
     return moment
 
 
-def _is_written(value: object) -> object:
-    if not isinstance(value, str):  # a number would be read as seconds since 1970
-        raise ValueError("not as we write times")
-    return value
-
-
 # What a cursor may hold: values that fit the columns. Others would be a database error instead of a refused cursor.
 Identity = Annotated[int, Field(ge=0, lt=2**63)]
-Instant = Annotated[AwareDatetime, BeforeValidator(_is_written), AfterValidator(_plausible)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_plausible)]
 
 
 def encode(*sort_key: object) -> str:

@@ -1,4 +1,4 @@
-"""Carry boards over, by the house's own verb. Nobody can read one who could not read it on the old board.
+"""Carry boards over, by the forum's own action. Nobody can read one who could not read it on the old board.
 
 Where the plan says so, a board goes into another one, with all its threads.
 """
@@ -40,7 +40,6 @@ class BoardHere:
     """A board that came."""
 
     id: int
-    is_advised: bool
     is_for_staff: bool
     locks: bool = False  # its threads come locked: nobody could write on the old board, but can on the one they go to
 
@@ -58,13 +57,16 @@ async def refuse_wider(database: Database, staging: Staging, plan: Plan, source:
     for old, merging in plan.boards.items():
         if merging.take and merging.slug_here is not None and old not in came:
             _refuse_goal(f"The board {old} ({merging.name})", merging, goals.get(merging.slug_here))
+    open_here = list[str]()
     for old, readers in found:
         planned = plan.for_board(records[old], records) if old in records else None
         if planned and planned.take and is_wider(here := readers_of(readers), planned.readers):
-            raise CannotMove(
+            open_here.append(
                 f"The board {old} ({planned.name}) is here already, and read by {here}; the plan says "
                 f"{planned.readers}. Close it here first, or write take = false."
             )
+    if open_here:
+        raise CannotMove("\n".join(open_here))
 
 
 def _refuse_goal(named: str, planned: PlannedBoard, goal: Board | None) -> None:
@@ -167,7 +169,7 @@ def _moved_boards(source: str, *wanted: Any) -> Select[Any]:
 
 
 def _board_here(board: Board) -> BoardHere:
-    return BoardHere(board.id, board.advised, readers_of(board.readers) is Readers.STAFF)
+    return BoardHere(board.id, readers_of(board.readers) is Readers.STAFF)
 
 
 def readers_of(audiences: Sequence[str]) -> Readers:

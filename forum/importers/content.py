@@ -1,6 +1,6 @@
 """Carry threads and posts over, in batches: each is one transaction, with the mark that it is done.
 
-Rows are written by COPY, as the house's own verbs would have made them: whoever counts them again finds nothing to
+Rows are written by COPY, as the forum's own actions would have made them: whoever counts them again finds nothing to
 change. Nobody is told of them, no open page and no webhook hears of them.
 """
 

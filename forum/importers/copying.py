@@ -1,7 +1,7 @@
 """Write many rows of a table at once, by PostgreSQL's COPY, in the transaction of a session.
 
-It runs the triggers of each row, and takes the ids that it is given. The rows are as the house's own verbs would have
-made them; tests compare them.
+It runs the triggers of each row, and takes the ids that it is given. The rows are as the forum's own actions would
+have made them; tests compare them.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What people of an old board are called here: the nearest name and handle that the house allows. Pure functions."""
+"""What people of an old board are called here: the nearest name and handle that the forum allows. Pure functions."""
 
 import re
 import unicodedata
@@ -17,6 +17,7 @@ _APOSTROPHES = re.compile("['’‘`´ʼ]")
 _JOINED = re.compile(r"[-_.]*-[-_.]*")
 _IN_SUFFIX = re.compile(r"[^a-z0-9]+")
 _SUFFIX_MAX = 15
+_NEUTRAL = re.compile(r"Member [a-z0-9-]+|member-[a-z0-9-]+")  # what a forum like this one called somebody
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +51,11 @@ class Namer:
         """
         own = names.readings(name) if was_staff else frozenset[str]()
         shown = _nearest_name(name)
-        if shown is None or names.is_reserved(shown) or self._looks_official(shown, own):
+        is_neutral = handle is not None and _NEUTRAL.fullmatch(name) is not None
+        if shown is None or (not is_neutral and (names.is_reserved(shown) or self._looks_official(shown, own))):
             shown = f"Member {_suffix(old)}"
-        handle = self._find_handle(old, handle or name, own)
+        if handle is None or not _NEUTRAL.fullmatch(handle) or not self._is_free(handle):
+            handle = self._find_handle(old, handle or name, own)
         looks = names.skeleton(handle)
         self.taken.add(looks)
         return NewNames(handle, looks, shown)
@@ -110,7 +113,7 @@ def skeletons_of(texts: Iterable[str | None]) -> frozenset[str]:
 
 
 def _nearest_name(name: str, most: int = names.NAME_MAX) -> str | None:
-    """Return the name as it was, or as near to it as the house allows; None where nothing of it is left."""
+    """Return the name as it was, or as near to it as the forum allows; None where nothing of it is left."""
     name = _ADDRESS.sub(r"\g<before>", name)  # nobody's address is shown here
     for kept in (name, _without_badges(name), _without_marks(_without_badges(name))):
         seen = "".join(char for char in kept if char.isspace() or unicodedata.category(char) not in {"Cc", "Cf", "Cs"})

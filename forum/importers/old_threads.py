@@ -218,9 +218,14 @@ class OldThreads:
         return PlacedPost(post, author, _VISIBILITY[shown], written_at, is_adviser, self.find_editor(post))
 
     def find_editor(self, post: PostRecord) -> Author | None:
-        """Return the member of the old board's staff who changed a post of somebody else, if one did."""
+        """Return the member of the old board's staff who changed a post of somebody else, if one did.
+
+        In a forum like this one nobody else can, whatever has become of their role since.
+        """
         editor = self.setting.people.by_old.get(post.edited_by or "")
-        return editor if editor and editor.was_staff and post.edited_by != post.author else None
+        if editor is None or post.edited_by == post.author:
+            return None
+        return editor if editor.was_staff or self.setting.source.startswith("forum ") else None
 
     def old_post(self, placed: PlacedPost) -> OldPost:
         """Return what the words of a post need to know of it."""

@@ -1,7 +1,7 @@
-"""Carry people over: with the names that the house allows, their address unconfirmed, and a password that it can check.
+"""Carry people over: with names that the forum allows, their address unconfirmed, and a password that it can check.
 
 Nobody gets a role: an old password of a moderator may have leaked long ago. Who was banned stays so for a month, in
-which a moderator of this house decides; who was warned has that on their record. Whoever wrote without an account, or
+which a moderator here decides; who was warned has that on their record. Whoever wrote without an account, or
 closed it, becomes a member who has left, so that what they said still has an author. Bots never come.
 """
 
@@ -47,7 +47,7 @@ BATCH = 100  # people in one transaction
 DORMANT = timedelta(days=3 * 365)
 # Who was there longer ago may have lost the address since, and somebody else may have it.
 ADDRESS_COUNTS = timedelta(days=2 * 365)
-BANNED_FOR = timedelta(days=30)  # or less: until then, a moderator of this house decides
+BANNED_FOR = timedelta(days=30)  # or less: until then, a moderator here decides
 NO_ADDRESS = "moved.invalid"  # no mail goes there (RFC 2606)
 GUEST, NOBODY = "guest:", "nobody:"  # before what we call somebody who had no id on the old board
 

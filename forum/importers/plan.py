@@ -122,6 +122,7 @@ class Plan(BaseModel):
         if self.address and staging.source.address and not staging.source.known_address:
             raise CannotMove('Links to that site cannot be turned: write address = "" in the plan.')
         records = {board.old: board for board in staging.boards() if not board.is_section}
+        too_wide = list[str]()  # told together, so that the plan is written once
         for old, planned in self.boards.items():
             if (record := records.get(old)) is None:
                 raise CannotMove(f"The plan names the board {old} ({planned.name}), which the old board does not have.")
@@ -129,12 +130,14 @@ class Plan(BaseModel):
                 continue
             widest = record.readers if record.doubt is None else Readers.MEMBERS
             if is_wider(planned.readers, widest):
-                raise CannotMove(
+                too_wide.append(
                     f"The board {old} ({planned.name}) cannot be read by {planned.readers}: on the old board fewer "
                     f'people could read it. Write "{widest}", and change it later in the new forum.'
                 )
             if planned.into and planned.slug_here is None:
                 self._check_merging(old, planned, records)
+        if too_wide:
+            raise CannotMove("\n".join(too_wide))
         self.find_advisers(staging)
 
     def _check_merging(self, old: str, planned: PlannedBoard, records: Mapping[str, BoardRecord]) -> None:

@@ -1,4 +1,4 @@
-"""The rows of threads and posts that come, as the house's own verbs would have made them."""
+"""The rows of threads and posts that come, as the forum's own actions would have made them."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Every error as a page in the house's layout; and one page that needs neither a database nor a template."""
+"""Every error as a page in the layout of the pages; and one page that needs neither a database nor a template."""
 
 from dataclasses import dataclass, replace
 from html import escape
@@ -111,7 +111,7 @@ async def _kept(request: Request) -> Form | None:
 async def _sent(request: Request) -> Form:
     """Return the form that was sent, so that nobody's words are lost.
 
-    Nothing of what a page of another site sent, to whatever address: it would put its words into the house's layout.
+    Nothing of what a page of another site sent, to whatever address: it would put its words into our layout.
     """
     if request.method in SAFE_METHODS:
         return EMPTY

@@ -92,7 +92,7 @@ class MemberLink:
 
 
 @dataclass(frozen=True)
-class House:
+class SiteParts:
     """What the composer hands to the pages: navigation, links below posts, more folders of templates."""
 
     navigation: Sequence[Entry] = ()

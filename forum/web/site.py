@@ -47,7 +47,7 @@ from forum.web.content import (
 from forum.web.importers import board_exports, old_links
 from forum.web.members import advisers, cards
 from forum.web.notifications import inbox, letters
-from forum.web.pages import House
+from forum.web.pages import SiteParts
 from forum.web.privacy import account_deletion, exports, legal_holds, lost_mailboxes, own_account, own_mailbox
 from forum.web.visits import made_pages
 
@@ -119,7 +119,7 @@ def routes_with(routers: Sequence[APIRouter]) -> list[BaseRoute]:
     return pages.routes
 
 
-def create_site(services: Services, house: House, routes: list[BaseRoute]) -> FastAPI:
+def create_site(services: Services, parts: SiteParts, routes: list[BaseRoute]) -> FastAPI:
     """Return the application of the pages, whose `routes` are those of `routes_with`."""
     site = FastAPI(
         openapi_url=None,
@@ -130,7 +130,7 @@ def create_site(services: Services, house: House, routes: list[BaseRoute]) -> Fa
         routes=routes,
     )
     site.state.services = services
-    site.state.house = house
+    site.state.parts = parts
     site.state.made_pages = made_pages()
     site.state.branding = branding_of(services.settings)
     errors.register(site)

@@ -141,5 +141,5 @@ def parse_text(path: Path, language: str) -> Text:
 
 
 def render(markdown: str) -> str:
-    """Return a text of the house as safe HTML: unlike a member's, it can have tables and links to other pages."""
+    """Return a text of ours as safe HTML: unlike a member's, it can have tables and links to other pages."""
     return _SAFE.clean(_MARKDOWN.render(markdown))

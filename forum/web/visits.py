@@ -34,7 +34,7 @@ from forum.web.done import DONE
 from forum.web.forms import EMPTY, Form, read_form
 from forum.web.languages import NAMES, Language, language_of, mark, preferred
 from forum.web.look import Look, look_of
-from forum.web.pages import Entry, FormPage, House, Page, environment
+from forum.web.pages import Entry, FormPage, Page, SiteParts, environment
 from forum.web.texts import Text
 from forum.web.words import HELP, sentence, words_of
 
@@ -83,10 +83,10 @@ class Visit:
         return self.services.transactions(self.now)
 
     @cached_property
-    def house(self) -> House:
+    def parts(self) -> SiteParts:
         """What the composer handed to the pages."""
-        house: House = self.request.app.state.house
-        return house
+        parts: SiteParts = self.request.app.state.parts
+        return parts
 
     @cached_property
     def branding(self) -> Branding:
@@ -188,7 +188,7 @@ class Visit:
         return Response(gzip.decompress(kept.packed), status, headers, media_type="text/html")
 
     def _render(self, page: Page) -> bytes:
-        template = environment(self.language, self.house.templates).get_template(page.template)
+        template = environment(self.language, self.parts.templates).get_template(page.template)
         return template.render(page=page, layout=Layout(self, page)).encode()
 
     def _kept(self, page: Page) -> "MadePage":
@@ -198,7 +198,7 @@ class Visit:
         """
         known: TTLCache[Hashable, MadePage] = self.request.app.state.made_pages
         known.expire()
-        navigation = tuple(entry.is_shown(self.member) for entry in self.house.navigation)
+        navigation = tuple(entry.is_shown(self.member) for entry in self.parts.navigation)
         about = (page.template, page.section, self.path, self.language.code, self.look)
         around = (*about, navigation, bool(self.member.withheld))
         key = (around, *(key_of(getattr(page, part.name)) for part in fields(page)))
@@ -265,7 +265,7 @@ class Layout:
     @cached_property
     def entries(self) -> Sequence[NavigationEntry]:
         """The navigation. More than one entry of work is folded into one, or it takes three rows on a phone."""
-        shown = [entry for entry in self.visit.house.navigation if entry.is_shown(self.viewer)]
+        shown = [entry for entry in self.visit.parts.navigation if entry.is_shown(self.viewer)]
         work = [entry for entry in shown if entry.is_work]
         if len(work) < 2:
             return [self._entry(entry) for entry in shown]
@@ -286,7 +286,7 @@ class Layout:
 
     @property
     def _done(self) -> Mapping[str, str]:
-        return {**DONE, **self.visit.house.done}
+        return {**DONE, **self.visit.parts.done}
 
     @property
     def other_languages(self) -> list[tuple[str, str]]:

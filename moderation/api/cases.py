@@ -269,7 +269,7 @@ class HeardAppeal(ResponseBody):
     renamed: Renaming | None = Field(description="Which names that decision took; null when it took none")
 
 
-class FirstWordsOfHouse(ResponseBody):
+class ReadyMessage(ResponseBody):
     """A message to begin from, to whoever cried for help. Change it to fit before you send it."""
 
     slug: str = Field(examples=["with-you"])
@@ -305,8 +305,8 @@ class FullCase(Case):
         description="Who can decide it now. `nobody`: it waits until the charity names somebody; but whoever dismissed "
         "a case that an appeal opened again may decide it after all. Null: it is decided"
     )
-    first_words: list[FirstWordsOfHouse] = Field(
-        description="Messages of the house to begin from, where somebody is in danger: they name who listens now"
+    first_words: list[ReadyMessage] = Field(
+        description="Messages to begin from, where somebody is in danger: they name who listens now"
     )
 
 
@@ -464,7 +464,7 @@ def _full_case(file: CaseFile) -> FullCase:
         permitted=[Permitted(act=act, allowed=because is None, because=because) for act in file.acts],
         appeal=_appeal(file.appeal) if file.appeal else None,
         deciders=file.deciders,
-        first_words=[FirstWordsOfHouse.model_validate(one) for one in file.first_words],
+        first_words=[ReadyMessage.model_validate(one) for one in file.first_words],
     )
 
 

@@ -158,7 +158,7 @@ class CasePage(ModerationPage):
 
     @property
     def first_words_choices(self) -> Sequence[tuple[str, str]]:
-        """The messages of the house to begin from."""
+        """The messages of the charity to begin from."""
         return [(one.slug, words.FIRST_WORDS[one.slug]) for one in self.screen.file.first_words]
 
     @property

@@ -52,7 +52,7 @@ async def write_to_member(id: Uuid, visit: MemberForm) -> Response:
 
 @router.post("/moderation/cases/{id}/first-words")
 async def use_first_words(id: Uuid, visit: MemberForm) -> Response:
-    """Show the case again with words of the house below the message that was written."""
+    """Show the case again with words of the charity below the message that was written."""
     page = await case_page(visit, id)
     chosen = visit.form.values.get("first_words")
     texts = [one.text for one in page.screen.file.first_words if one.slug == chosen]

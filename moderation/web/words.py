@@ -16,7 +16,7 @@ CATEGORIES: Mapping[str, str] = {
     "other": mark("Something else"),
     "spam": mark("Advertising"),
 }
-# Messages of the house to begin from, to whoever cried for help.
+# Messages of the charity to begin from, to whoever cried for help.
 FIRST_WORDS: Mapping[str, str] = {
     "with-you": mark("I am with you"),
     "safe-now": mark("Are you safe now?"),

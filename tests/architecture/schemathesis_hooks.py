@@ -124,6 +124,7 @@ EXPECTED = {
     ("list_webhook_deliveries", "query/after"): FORGED,
     ("choose_mails", "#/at"): HOURS,
     ("choose_mails", "#/quiet"): HOURS,
+    ("choose_mails", "#/paused_until"): "it must lie ahead, and within a year",
     ("choose_mails", "#/zone"): "which time zones there are is a matter of the machine",
     ("list_members", "query/handle/*"): SEEN,
     ("file_public_report", "header/Idempotency-Key"): "how many bits a key has depends on its characters, too",

@@ -13,7 +13,9 @@ def postgres(forum: Forum) -> list[psutil.Process]:
     return [forum.postmaster(), *forum.postmaster().children(recursive=True)]
 
 
-async def test_a_database_that_hangs_is_told_to_monitoring_and_the_forum_goes_on_afterwards(tmp_path: Path) -> None:
+async def test_a_database_that_hangs_is_told_and_a_second_forum_is_refused_and_the_first_goes_on(
+    tmp_path: Path,
+) -> None:
     async with started(tmp_path, "serve", "--no-worker") as forum:
         await forum.ready()
         hanging = postgres(forum)
@@ -28,10 +30,6 @@ async def test_a_database_that_hangs_is_told_to_monitoring_and_the_forum_goes_on
                 process.send_signal(signal.SIGCONT)
         await forum.ready()
 
-
-async def test_a_second_forum_on_one_folder_is_refused_with_a_sentence_and_the_first_goes_on(tmp_path: Path) -> None:
-    async with started(tmp_path, "serve", "--no-worker") as forum:
-        await forum.ready()
         log = tmp_path / "second.log"
         second = launch(log, "serve", "--no-worker", "--port", 0, FORUM_DATA=str(forum.data))
         assert await until(lambda: second.poll() is not None, 60)
@@ -43,5 +41,6 @@ async def test_a_second_forum_on_one_folder_is_refused_with_a_sentence_and_the_f
         command = launch(log, "audit", "verify", FORUM_DATA=str(forum.data))
         assert await until(lambda: command.poll() is not None, 60)
         assert command.returncode == 0, log.read_text()
-    async with started(tmp_path, "serve", "--no-worker") as again:
-        await again.ready()
+        forum.process.terminate()
+        assert await forum.ended() == 0
+        await forum.gone()

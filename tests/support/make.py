@@ -201,7 +201,7 @@ async def sanction(services: Services, handle: str, standing: Standing, until: d
 
 
 async def viewer(services: Services, handle: str) -> Viewer:
-    """The member as the verbs know them."""
+    """The member as actions know them."""
     async with services.database.work() as session:
         found = await session.execute(viewers().where(Member.handle == handle))
         return viewer_of(found.one())

@@ -62,10 +62,13 @@ def test_a_page_keeps_what_is_read_and_loses_what_is_done() -> None:
     assert 'content="noindex"' in whole
 
 
-async def test_a_copy_has_what_guests_read_and_every_link_leads_to_a_file(lived_in: Village, tmp_path: Path) -> None:
+async def test_a_copy_has_what_guests_read_and_every_link_leads_to_a_file(
+    lived_in: Village, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     services = lived_in.services
     seen: list[tuple[int, int]] = []
     pages = await copy_site(services.settings, tmp_path, lambda *done: seen.append(done))
+    assert "commits_not_told" not in capsys.readouterr().out  # nothing is asked of a database that is closed
 
     files = _files_in(tmp_path)
     written = {name: content.decode() for name, content in files.items() if name.endswith(".html")}

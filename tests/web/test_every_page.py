@@ -288,7 +288,7 @@ async def test_every_page_was_shown_on_the_way(lived_in: Village) -> None:
     """One that nothing above shows fails here: give it a row, or a state in the village."""
     assert {page.__name__ for page in _pages(Page) - lived_in.shown} <= set(ELSEWHERE)
     named = {page.template for page in _pages(Page)}
-    folders = (TEMPLATES, *lived_in.app.state.site.state.house.templates)
+    folders = (TEMPLATES, *lived_in.app.state.site.state.parts.templates)
     assert {name for name in named if not any((folder / name).exists() for folder in folders)} == set()
 
 

@@ -26,7 +26,7 @@ AnnouncementId = Annotated[UUID, Path(examples=["01987d2e-5a3c-7c4e-9a61-2f6f3f0
 
 
 class Announcement(ResponseBody):
-    """A few words of the house, until when they stand there."""
+    """A few words of the charity, and until when they stand there."""
 
     id: Uuid
     text: str = Field(examples=["Our advisers are back on Tuesday."])
@@ -50,7 +50,7 @@ class AnnouncementToWrite(RequestBody):
 
 @router.get("/announcements", response_model=AnnouncementList, responses=documented(422))
 async def list_announcements(request: Request, _viewer: CurrentViewer, reading: Reading, now: Now) -> Response:
-    """List what the house has to say to everybody at present."""
+    """List what the charity has to say to everybody at present."""
     rows = await announcements.list_announcements(reading, now)
     items = [Announcement.model_validate(row) for row in rows]
     return cacheable_response(request, AnnouncementList(items=items, next=None))

@@ -219,7 +219,7 @@ async def turn_off_second_factor(work: Work, viewer: Viewer) -> None:
     await _end_others_and_notify(work, viewer, member)
 
 
-async def reset_second_factor(session: AsyncSession, member: Member, now: datetime, *, by: UUID | None = None) -> None:
+async def reset_second_factor(session: AsyncSession, member: Member, now: datetime) -> None:
     """Remove the second factor of a member who lost it, and end their sessions.
 
     They are told by mail, and it is written to the audit record. Raises NotFound when none is set up.
@@ -229,7 +229,7 @@ async def reset_second_factor(session: AsyncSession, member: Member, now: dateti
     await _delete_all(session, member.id)
     await sessions.end_all(session, member.id)
     await outbox.enqueue_sign_in_changed(session, member, now)
-    await audit.record(session, actor_id=by, act="second_factor.reset", subject=("member", member.id), now=now)
+    await audit.record(session, actor_id=None, act="second_factor.reset", subject=("member", member.id), now=now)
 
 
 def _enrolment(work: Work, secret: str) -> Enrolment:

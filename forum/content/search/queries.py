@@ -132,7 +132,7 @@ TIMED_OUT = "57014"
 
 
 async def begin_bounded(session: AsyncSession) -> None:
-    """Have the statements of this transaction end after two seconds, and take the ways that were meant for them."""
+    """End each statement of this transaction after two seconds, and have PostgreSQL plan it as it was meant."""
     await session.execute(_RULES)
 
 

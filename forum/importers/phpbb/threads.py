@@ -100,7 +100,7 @@ class Content:
             form = TextForm.S9E if _XML.match(text) else TextForm.BBCODE
             for what in found:
                 self.notebook.add(what, number)
-            if is_new_board and form is TextForm.BBCODE:
+            if is_new_board and text and form is TextForm.BBCODE:
                 self.notebook.add(Remark.OLD_FORM_IN_NEW_BOARD, number)
             state = _SHOWN.get(shown, Shown.WAITING)
             if is_hidden:

@@ -135,10 +135,10 @@ class _Reader:
 
     # The buffer
 
-    def _more(self, at_least: int = 0) -> bool:
+    def _more(self) -> bool:
         """Read on, and forget what lies behind; return whether anything came."""
         rest = [self.buffer[self.at :]]
-        wanted = max(at_least, len(rest[0]), files.PIECE)  # twice as much each time: what is long is not read often
+        wanted = max(len(rest[0]), files.PIECE)  # twice as much each time: what is long is not read often
         got = 0
         for piece in self.pieces:
             rest.append(piece)

@@ -47,17 +47,23 @@ _VOID = ("br", "hr", "img")
 _UNSEEN = re.compile(r"\b(?:display\s*:\s*none|visibility\s*:\s*hidden)\b", re.IGNORECASE)
 _FILE = re.compile(r"\S+\.\w{3,4}|\W*(?:img|dsc|image|photo|picture)?[\W_]*\d*\W*", re.IGNORECASE)  # a mere name of one
 _IS_BLOCKS = "<!-- wp:"  # of the block editor, in which a line end is a mere space
-_UNENDED = re.compile(r"<(?=[a-zA-Z/])(?=[^>]*\Z)")  # no tag, as nothing ends it
+_BEGINS_TAG = re.compile(r"<(?=[a-zA-Z/])")
 
 
 def read(text: str, builder: Builder) -> None:
     """Build the tree of a text."""
-    _HtmlReader(builder, breaks=_IS_BLOCKS not in text).parse(_TAGS.clean(_UNENDED.sub("&lt;", text)))
+    _HtmlReader(builder, breaks=_IS_BLOCKS not in text).parse(_TAGS.clean(_with_tags_ended(text)))
 
 
 def words_of(text: str) -> str:
     """Return the words of a text, found in another way: without tags."""
-    return carried(unescape(_WORDS.clean(_UNENDED.sub("&lt;", text))))
+    return carried(unescape(_WORDS.clean(_with_tags_ended(text))))
+
+
+def _with_tags_ended(text: str) -> str:
+    """Return the text with a sign in place of each `<` that nothing ends: it begins no tag."""
+    ended, end, rest = text.rpartition(">")
+    return ended + end + _BEGINS_TAG.sub("&lt;", rest)
 
 
 class _HtmlReader:

@@ -14,7 +14,12 @@ from forum.importers.wordpress.spool import number
 
 _USERS = ("ID", "user_login", "user_pass", "user_email", "user_registered", "display_name", "spam", "deleted")
 _META = ("user_id", "meta_key", "meta_value")
-_OPTIONS = ("option_name", "option_value")
+# The settings of a site, and of a network of sites: in each table, the names of a setting and of its value.
+_SETTINGS: Mapping[str, tuple[str, str]] = {
+    "options": ("option_name", "option_value"),
+    "sitemeta": ("meta_key", "meta_value"),
+}
+_PLUGINS = ("active_plugins", "active_sitewide_plugins")
 # Plugins that keep readers out by rules of their own, which stand beside no article, or from the whole site.
 _KEEPS_OUT = re.compile(
     r'"([\w-]*(?:memberpress|memberships?|pmpro|s2member|wishlist-member|armember|wp-members|restrict|content-control'
@@ -116,9 +121,8 @@ class BlogPeople:
                 if (row[1] or "").endswith("capabilities"):
                     roles.setdefault(row[0] or "", []).extend(_ROLE.findall(row[2] or ""))
                 continue
-            if table.endswith("options"):
-                if row[0] == "active_plugins" and (found := _KEEPS_OUT.search(row[1] or "")):
-                    self.keeps_out = found[1]
+            if table.endswith(tuple(_SETTINGS)):
+                self._note_setting(row[0] or "", row[1] or "")
                 continue
             user = dict(zip(_USERS, row, strict=True))
             if user["user_pass"] is not None:  # else it is another table, whose name ends so
@@ -133,6 +137,12 @@ class BlogPeople:
         for old, held in roles.items():
             if old in self.users:
                 self.users[old].roles += held
+
+    def _note_setting(self, name: str, value: str) -> None:
+        if name in _PLUGINS and (found := _KEEPS_OUT.search(value)):
+            self.keeps_out = found[1]
+        elif name == "blog_public" and value.startswith("-"):  # of a network: for its members alone, or for fewer
+            self.keeps_out = "more-privacy-options"
 
     def _add_user(self, row: Mapping[str, str | None]) -> None:
         old, login = number(row["ID"]), as_line(row["user_login"] or "")
@@ -170,6 +180,6 @@ class BlogPeople:
 def _wanted(table: str) -> tuple[str, ...] | None:
     if table.endswith("usermeta"):
         return _META
-    if table.endswith("options"):
-        return _OPTIONS
-    return _USERS if table.endswith("users") else None
+    if table.endswith("users"):
+        return _USERS
+    return next((names for end, names in _SETTINGS.items() if table.endswith(end)), None)

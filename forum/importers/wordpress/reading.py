@@ -21,13 +21,16 @@ _SAID_BELOW = re.compile(r"""\bcaption=(["'])(.*?)\1""", re.DOTALL)
 # What plugins put around words that they show to some readers only: [members_only], [wcm_restrict], [um_loggedin].
 _FOR_FEW = re.compile(
     r"\[(?P<end>/?)(?P<name>[\w-]{0,40}?(?:member|restrict|privat|protect|hide|hidden|log(?:ged)?[-_]?in|registered|staff"
-    r"|password|subscriber|mepr|s2if)[\w-]{0,40})(?P<about>[^\[\]]*+)\]",
+    r"|password|subscriber|mepr|s2if|um_show|armif|content_?control|eyes_only|premium|user_?role|user_can"
+    r"|(?<![a-z])(?:access|paid)(?![a-z]))[\w-]{0,40})(?P<about>[^\[\]]*+)\]",
     re.IGNORECASE,
 )
 _BLOCK = re.compile(r"<!--\s+(?P<end>/?)wp:(?P<name>[\w/-]++)(?P<about>.*?)(?P<void>/?)-->", re.DOTALL)
-# What plugins add to any block: who sees it.
+# What plugins add to any block: who sees it; and how WordPress and they say that nobody does.
 _HAS_READERS = re.compile(
-    r'"(?:visibilityByRole|userRoles?|restrict\w*|loggedIn|loginStatus|user_?status)"\s*:\s*[\["{t]', re.I
+    r'"(?:visibilityByRole|userRoles?|restrict\w*|loggedIn|loginStatus|user_?status)"\s*:\s*[\["{t]'
+    r'|"blockVisibility"\s*:\s*false|"hideBlock"\s*:\s*true',
+    re.I,
 )
 _EMBED = re.compile(r"\[embed\b[^\[\]]*+\]([^\[\]]*+)\[/embed\]")
 _MEDIA = re.compile(r"\[(?P<kind>gallery|playlist|audio|video)\b(?P<about>[^\[\]]*+)\](?:\[/(?P=kind)\])?")

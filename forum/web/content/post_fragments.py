@@ -106,12 +106,12 @@ def _fragment(visit: Visit, post: PostView, around: Around) -> Markup:
         kinds = tuple(map(ReactionKind, offered))
         links = [
             (link.path_of(post), visit.say(link.words))
-            for link in visit.house.post_links
+            for link in visit.parts.post_links
             if link.is_for(around.reader, around.offers, post)
         ]
         is_offered = "react" in around.offers and around.reader != "own" and post.visibility == Visibility.VISIBLE
         buttons = [(kind, visit.say(BUTTONS[kind]), kind in around.reactions) for kind in kinds if is_offered]
-        template = environment(visit.language, visit.house.templates).get_template("content/post.html")
+        template = environment(visit.language, visit.parts.templates).get_template("content/post.html")
         said = [(kind, num, kind in around.reactions) for kind, num in post.counted(kinds).items()]
         about = {"is_opener": is_opener, "is_ignored": around.is_ignored, "is_saved": around.is_saved}
         explained = post._replace(body_html=explain(post.body_html or "", around.terms))

@@ -37,6 +37,6 @@ async def show_member(handle: Handle, visit: Reading) -> Response:
     card = await cards.get_card(visit.reader, visit.viewer, handle, WRITTEN)
     is_own = card.handle == visit.viewer.handle
     choice = await ignored.read_choice(visit.reader, visit.viewer, handle) if visit.viewer.id else None
-    links = [(link.path_of(card.handle), visit.say(link.words)) for link in visit.house.member_links if not is_own]
+    links = [(link.path_of(card.handle), visit.say(link.words)) for link in visit.parts.member_links if not is_own]
     page = MemberPage(title=card.name, card=card, links=links, is_own_card=is_own, choice=choice)
     return visit.show(page)

@@ -31,5 +31,5 @@ class AccountPage(Page):
 async def show_account(visit: OwnVisit) -> Response:
     """Show one's own account."""
     account = await visit.act(own_account.read_account)
-    more = [(entry.path, visit.say(entry.words)) for entry in visit.house.own if entry.is_shown(visit.member)]
+    more = [(entry.path, visit.say(entry.words)) for entry in visit.parts.own if entry.is_shown(visit.member)]
     return visit.show(AccountPage(title=visit.say("Your account"), account=account, more=more))

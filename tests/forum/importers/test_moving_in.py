@@ -1,4 +1,4 @@
-"""An old board moves in: its people, boards, threads and posts are as the house's own verbs would have made them."""
+"""An old board moves in: its people, boards, threads and posts are as the forum's own actions would have made them."""
 
 import hashlib
 from dataclasses import replace
@@ -317,7 +317,7 @@ async def listener(services: Services) -> None:
 
 
 @pytest.mark.usefixtures("listener")
-async def test_threads_are_as_the_verbs_of_the_house_would_have_made_them(
+async def test_threads_are_as_the_forums_own_actions_would_have_made_them(
     moved: Services, app: FastAPI, guest: httpx.AsyncClient
 ) -> None:
     assert await rows(
@@ -406,7 +406,7 @@ async def test_threads_are_as_the_verbs_of_the_house_would_have_made_them(
         assert await check.find_faults(session) == []
         assert await check.count_moved(session) == {"board": 3, "person": 9, "post": 16, "thread": 5}
 
-    # The same words, by the same people, through the verbs.
+    # The same words, by the same people, through the actions.
     said = await rows(
         moved,
         "SELECT handle, body_markdown, reply_to FROM post JOIN member ON member.id = author_id "

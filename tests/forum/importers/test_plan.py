@@ -74,6 +74,13 @@ def test_no_plan_lets_more_people_read(staging: Staging, old: str, readers: Read
         plan.check(staging)
 
 
+def test_all_boards_that_more_people_would_read_are_told_at_once(staging: Staging) -> None:
+    plan = Plan(boards={old: PlannedBoard(name="Court", readers=Readers.EVERYONE) for old in ("2", "3", "4")})
+    with pytest.raises(CannotMove) as refused:
+        plan.check(staging)
+    assert [line.partition(" (")[0] for line in str(refused.value).split("\n")] == ["The board 2", "The board 4"]
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

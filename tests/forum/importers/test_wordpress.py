@@ -229,11 +229,16 @@ def test_users_of_a_dump_are_members_with_their_passwords(tmp_path: Path) -> Non
     active = f'a:2:{{i:0;s:19:"akismet/akismet.php";i:1;s:45:"{lock}/{lock}.php";}}'
     options = (
         "CREATE TABLE `wp_options` (`option_id` int, `option_name` varchar(191), `option_value` longtext);\n"
-        f"INSERT INTO `wp_options` VALUES (1,'active_plugins','{active}'),(2,'home','x');\n"
+        "INSERT INTO `wp_options` VALUES (1,'active_plugins','a:0:{}'),(2,'blog_public','{public}');\n"
+        "CREATE TABLE `wp_sitemeta` (`meta_id` int, `meta_key` varchar(255), `meta_value` longtext);\n"
+        "INSERT INTO `wp_sitemeta` VALUES (1,'active_sitewide_plugins','{active}');\n"
     )
-    dump.write_text(dump.read_text("utf-8") + plugin, "utf-8")
+    sound = dump.read_text("utf-8")
+    dump.write_text(f"{sound}{plugin}{options.replace('{active}', '').replace('{public}', '0')}", "utf-8")
     assert [board.readers for board in read(tmp_path, text, people=dump).boards()] == [Readers.EVERYONE]
-    dump.write_text(dump.read_text("utf-8") + options, "utf-8")
+    dump.write_text(f"{sound}{options.replace('{public}', '-1')}", "utf-8")
+    assert [board.readers for board in read(tmp_path, text, people=dump).boards()] == [Readers.STAFF]
+    dump.write_text(f"{sound}{options.replace('{active}', active)}", "utf-8")
     staging = read(tmp_path, text, people=dump)
     [board] = staging.boards()
     assert board.readers is Readers.STAFF
@@ -334,6 +339,8 @@ def test_what_wordpress_and_its_plugins_leave_in_a_file_is_read(tmp_path: Path) 
         ("[video src='javascript:x']", "<p>[A file was attached]</p>"),
         ("a[members_only level=1]HID[x]</p>[/members_only]b", f"a{OF_FEW}b"),
         ("[um_loggedin][login]HID[/um_loggedin] [login] b", f"{OF_FEW} [login] b"),
+        ("[access role=x]HID[/access] [paid-post]HID[/paid-post]b", f"{OF_FEW} {OF_FEW}b"),
+        ("[accessible]said[/accessible] [unpaid]said[/unpaid]", None),
         ("[login][/login" * 200_000, "[login][/login" * 200_000),
         ("a<!-- wp:jetpack/paywall /-->HID<!-- wp:x -->HID", f"a{OF_FEW}"),
         (
@@ -345,6 +352,9 @@ def test_what_wordpress_and_its_plugins_leave_in_a_file_is_read(tmp_path: Path) 
             '<!-- wp:group {"userRoles":["member"]} --><!-- wp:group -->HID<!-- /wp:group -->HID<!-- /wp:group -->b',
             f"{OF_FEW}b",
         ),
+        ('a<!-- wp:p {"metadata":{"blockVisibility":false}} --><p>HID</p><!-- /wp:p -->b', f"a{OF_FEW}b"),
+        ('<!-- wp:p {"blockVisibility":{"hideBlock":true}} -->HID<!-- /wp:p -->b', f"{OF_FEW}b"),
+        ('<!-- wp:p {"blockVisibility":{"hideBlock":false}} -->said<!-- /wp:p -->b', None),
         ("a<!-- wp:acme/members-only -->HID", f"a{OF_FEW}"),
         ("<!-- wp:group -->a<!-- /wp:group --><!-- wp:loginout /-->b<!--more", None),
         ("<!-- wp:x " * 200_000, None),
