@@ -20,6 +20,7 @@ async def press(page: Page, words: str) -> None:
     if not await found.count():
         found = main(page).get_by_role("link", name=words, exact=True)
     await found.first.click()
+    await expect(page.locator("form[aria-busy]")).to_have_count(0)  # it asks for a line before it is sent
     await page.wait_for_load_state()
 
 
@@ -31,7 +32,8 @@ def page_faults(page: Page) -> Locator:
 async def look(page: Page, scripts: bool) -> None:
     """axe has nothing to say about the page as it stands; it needs JavaScript itself."""
     if scripts:
-        assert await axe.violations(page, schemes=False) == []
+        found = await axe.violations(page, schemes=False)
+        assert found == [], found
 
 
 async def call(house: House, who: str, method: str, path: str, **body: Any) -> Any:

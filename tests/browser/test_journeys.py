@@ -234,7 +234,7 @@ async def test_a_grandmother_without_an_account_reports_and_reads_what_came_of_i
             await decide(orla, "remove", "It tells of somebody who is not here.", scripts)
         await press(page, "What came of it")
         await page.fill("[name=token]", code)
-        await press(page, "Look")
+        await press(page, "Show")
         await expect(main(page)).to_contain_text("did something about it")
         assert code not in page.url
         await look(page, scripts)

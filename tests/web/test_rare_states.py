@@ -49,7 +49,7 @@ async def test_an_account_says_all_that_is_open_about_it(app: FastAPI, services:
         await says(wren, "/me/mails", "We have sent no mails since", "Your mail server refused three of them.")
         thread = await make.thread(services, "wren")
         for mode, words in (
-            ("digest", "of the mails only the daily one counts them"),
+            ("digest", "Of our mails, only the one once a day counts them."),
             ("off", "You are told of nothing"),
         ):
             assert (await wren.put(f"{API}/threads/{thread}/subscription", json={"mode": mode})).is_success

@@ -184,7 +184,7 @@ for (const form of document.querySelectorAll('form')) {
   };
   let kept = draft && JSON.stringify(words());
   let last = Promise.resolve(true);
-  let pause, pressed, isReady, isBusy;
+  let pause, pressed, isReady;
   const save = async () => {
     const typed = draft && words();
     if (draft && (JSON.stringify(typed) === kept || !(typed.body_markdown || typed.title))) return true;
@@ -237,14 +237,15 @@ for (const form of document.querySelectorAll('form')) {
     const button = event.submitter || pressed;
     if (isReady || !button) return;
     event.preventDefault();
-    if (isBusy) return;
-    isBusy = true;
+    if (form.hasAttribute('aria-busy')) return;
+    form.setAttribute('aria-busy', 'true');
     isReady = await keep();
-    isBusy = false;
     // Later: while this event is still fired, the browser ignores another.
     if (isReady) setTimeout(() => button.click());
+    else form.removeAttribute('aria-busy');
   });
   addEventListener('pageshow', () => {
     isReady = false;
+    form.removeAttribute('aria-busy');
   });
 }
