@@ -75,9 +75,10 @@ async def comes(page: Page, path: str, words: str) -> None:
 async def open_the_case(page: Page, title: str) -> None:
     """Open the case of a thread from a list, which goes on to older ones; of one in danger, the title is folded."""
     row = main(page).locator("li.card").filter(has_text=title).first
+    older = main(page).locator("[rel=next]")
+    await expect(row.or_(older).first).to_be_visible()
     while not await row.count():
-        await main(page).locator("[rel=next]").click()
-        await page.wait_for_load_state()
+        await page.goto(await older.get_attribute("href") or "")
     await row.get_by_role("link").first.click()
     await page.wait_for_load_state()
 
