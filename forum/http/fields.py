@@ -23,11 +23,10 @@ from pydantic_core import CoreSchema, PydanticCustomError
 from forum.content.boards import SLUG
 from forum.content.posts.lengths import BODY_MAX, WARNING_MAX
 from forum.content.threads.tables import TITLE_MAX, TITLE_MIN
+from forum.core import clock
 from forum.core.text import ANY, INLINE, SEEN, carried, one_line, storable, visible
 from forum.http.body_size import BASE64URL
 from forum.passwords.policy import LONGEST, MEMBER_MIN
-
-FIRST_YEAR, LAST_YEAR = 1900, 2999
 
 
 def numeric(value: object) -> object:
@@ -46,8 +45,9 @@ def textual(value: object) -> object:
 
 def within_reach(moment: datetime) -> datetime:
     """Return the moment. Raises for a year near the first or the last one: in other zones it has no date."""
-    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
-        raise PydanticCustomError("year_out_of_reach", "must be between the years 1900 and 2999")
+    if not clock.is_within_reach(moment):
+        within = f"must be between the years {clock.FIRST_YEAR} and {clock.LAST_YEAR}"
+        raise PydanticCustomError("year_out_of_reach", within)
     return moment
 
 

@@ -27,6 +27,7 @@ from forum.importers.tables import MovedKind, Was
 from forum.importers.texts import posts_named
 from forum.importers.titles import title_of
 
+NAMED_AT_MOST = 10  # of posts that one quotes: somebody can write thousands, and each is tried in twelve forms
 _SHOWN_WHEN = {None: Shown.VISIBLE, Was.WAITING: Shown.WAITING}  # else it was removed
 _WAS = {Shown.WAITING: Was.WAITING, Shown.REMOVED: Was.REMOVED}
 _NARROWER = (Shown.VISIBLE, Shown.WAITING, Shown.REMOVED)  # than the one before
@@ -380,7 +381,7 @@ def _has_same_words(thread: ThreadHere, post: PostHere, record: PostRecord) -> b
     Where that was joined with another, split or called otherwise, the post has a title of its own since, or none, and
     answers a post of its thread that it did not, or no more.
     """
-    answered = {None, record.reply_to, *posts_named(record.text)}
+    answered = {None, record.reply_to, *posts_named(record.text)[:NAMED_AT_MOST]}
     places = product(Shown, {thread.old, record.thread}, {record.title, ""}, answered)
     names = ("shown", "thread", "title", "reply_to")
     forms = (record.model_copy(update=dict(zip(names, place, strict=True))) for place in places)
